@@ -1,0 +1,1 @@
+//! The event loop of Ouroloop: callbacks, timers, I/O sources and wake-ups, in asyncio's order

@@ -1,0 +1,1 @@
+//! Streams and servers with asyncio's semantics

@@ -1,0 +1,1 @@
+//! Promise, Task and cancellation scopes with asyncio's semantics

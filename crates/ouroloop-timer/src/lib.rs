@@ -1,0 +1,1 @@
+//! The hierarchical timer wheel of Ouroloop: no clock, no I/O, no std

@@ -1,0 +1,1 @@
+//! What crosses crates: conformance with asyncio and end-to-end tests.
