@@ -1,0 +1,173 @@
+//! Setting, cancelling and firing timers, beside a `BTreeMap` and a `BinaryHeap`.
+//!
+//! One iteration is one timer: set and cancelled, or set and fired, while so many others are set
+//! as the number in the name says. The delays are pseudo-random between 1 ms and 60 s, and the
+//! same for every structure.
+//!
+//! What would make the numbers lie: a bystander population that is dealt out or sorted already
+//! (here it turns over with what fires), cancelling only the timer that was set last (so
+//! `replace` cancels a random one, which is out of the cache when there are a million), and a
+//! heap that never cleans up (here it cancels lazily and pays when the entry surfaces, but its
+//! population grows, so `replace` leaves it out).
+
+#![allow(missing_docs, reason = "criterion_group! makes a public function")]
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    hint::black_box,
+};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use ouroloop_timer::TimerWheel;
+
+const POPULATIONS: [usize; 3] = [1, 1_000, 1_000_000];
+
+/// Pseudo-random delays in ns.
+struct Delays(u64);
+
+impl Delays {
+    fn random(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn delay(&mut self) -> u64 {
+        1_000_000 + (self.random() >> 32) * 14 // up to 2^32 * 14 ns = 60.1 s
+    }
+}
+
+const START_NS: u64 = 1_000_000_000_000_000;
+
+fn wheel_of(population: usize, delays: &mut Delays) -> TimerWheel<usize> {
+    let mut wheel = TimerWheel::new();
+    for n in 0..population {
+        wheel.insert(START_NS + delays.delay(), n);
+    }
+    wheel.next_deadline();
+    wheel
+}
+
+fn tree_of(population: usize, delays: &mut Delays) -> BTreeMap<(u64, usize), usize> {
+    (0..population)
+        .map(|n| ((START_NS + delays.delay(), n), n))
+        .collect()
+}
+
+fn insert_cancel(c: &mut Criterion) {
+    let mut group = c.benchmark_group("insert_cancel");
+    for population in POPULATIONS {
+        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+            let mut delays = Delays(1);
+            let mut wheel = wheel_of(population - 1, &mut delays);
+            b.iter(|| {
+                let key = wheel.insert(START_NS + delays.delay(), 0);
+                wheel.cancel(black_box(key))
+            });
+        });
+        group.bench_function(BenchmarkId::new("btree", population), |b| {
+            let mut delays = Delays(1);
+            let mut tree = tree_of(population - 1, &mut delays);
+            b.iter(|| {
+                let key = (START_NS + delays.delay(), population);
+                tree.insert(key, 0);
+                tree.remove(&black_box(key))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn replace(c: &mut Criterion) {
+    let mut group = c.benchmark_group("replace");
+    for population in POPULATIONS {
+        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+            let mut delays = Delays(1);
+            let mut wheel = TimerWheel::new();
+            let mut keys: Vec<_> = (0..population)
+                .map(|n| wheel.insert(START_NS + delays.delay(), n))
+                .collect();
+            b.iter(|| {
+                let n = (delays.random() >> 32) as usize % population;
+                let value = wheel.cancel(keys[n]);
+                keys[n] = wheel.insert(START_NS + delays.delay(), n);
+                value
+            });
+        });
+        group.bench_function(BenchmarkId::new("btree", population), |b| {
+            let mut delays = Delays(1);
+            let mut tree = BTreeMap::new();
+            let mut keys: Vec<_> = (0..population)
+                .map(|n| (START_NS + delays.delay(), n))
+                .inspect(|&key| {
+                    tree.insert(key, 0);
+                })
+                .collect();
+            b.iter(|| {
+                let n = (delays.random() >> 32) as usize % population;
+                let value = tree.remove(&keys[n]);
+                keys[n] = (START_NS + delays.delay(), n);
+                tree.insert(keys[n], 0);
+                value
+            });
+        });
+    }
+    group.finish();
+}
+
+fn insert_fire(c: &mut Criterion) {
+    let mut group = c.benchmark_group("insert_fire");
+    for population in POPULATIONS {
+        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+            let mut delays = Delays(1);
+            let mut wheel = wheel_of(population, &mut delays);
+            b.iter(|| {
+                let now = wheel.next_deadline().unwrap();
+                let value = wheel.pop_due(now);
+                wheel.insert(now + delays.delay(), 0);
+                value
+            });
+        });
+        group.bench_function(BenchmarkId::new("btree", population), |b| {
+            let mut delays = Delays(1);
+            let mut tree = tree_of(population, &mut delays);
+            let mut age = population;
+            b.iter(|| {
+                let ((now, _), value) = tree.pop_first().unwrap();
+                age += 1;
+                tree.insert((now + delays.delay(), age), 0);
+                value
+            });
+        });
+        group.bench_function(BenchmarkId::new("heap", population), |b| {
+            let mut delays = Delays(1);
+            let mut heap: BinaryHeap<_> = tree_of(population, &mut delays)
+                .into_keys()
+                .map(Reverse)
+                .collect();
+            let mut age = population;
+            b.iter(|| {
+                let Reverse((now, value)) = heap.pop().unwrap();
+                age += 1;
+                heap.push(Reverse((now + delays.delay(), age)));
+                value
+            });
+        });
+    }
+    group.finish();
+}
+
+fn set_up(c: &mut Criterion) {
+    c.bench_function("new_and_first_timer", |b| {
+        b.iter(|| {
+            let mut wheel = TimerWheel::new();
+            wheel.insert(black_box(START_NS), 0_usize);
+            wheel.next_deadline()
+        });
+    });
+}
+
+criterion_group!(benches, insert_cancel, replace, insert_fire, set_up);
+criterion_main!(benches);

@@ -1,0 +1,556 @@
+//! The wheel itself: what is filed where, and what comes first.
+//!
+//! # Invariants
+//!
+//! - The place of a deadline follows from the tree of wheels alone: from the root, the slot of its
+//!   digit, until a slot has no finer wheel. So equal deadlines are always in the same list.
+//! - Lists are in order of insertion. Dealing a list out over a finer wheel goes through it from
+//!   the front and appends, so it stays that way.
+//! - `first`, if known, is the oldest of the timers with the earliest deadline.
+
+use core::{fmt, mem};
+
+use crate::{
+    entries::Entries,
+    key::TimerKey,
+    level::telling_apart,
+    links::{Link, SlotRef, Target},
+    nodes::{Nodes, ROOT},
+};
+
+mod drain;
+#[cfg(test)]
+mod invariants;
+
+pub use drain::Drain;
+
+/// Values with deadlines, given back in order of (deadline, age).
+///
+/// See the [crate's page](crate) for how it works and for an example.
+///
+/// Besides the value, a timer takes up 24 bytes (and the wheel one more bit, and for timers that
+/// come up soon a share of at most 552 bytes for a wheel of 64 slots). An empty wheel has allocated
+/// nothing.
+pub struct TimerWheel<T> {
+    entries: Entries<T>,
+    nodes: Nodes,
+    first: Option<First>,
+    /// Where the last timer was filed: the next one often goes to the same wheel.
+    last_filed: u32,
+}
+
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+struct First {
+    place: u32,
+    deadline_ns: u64,
+}
+
+impl<T> TimerWheel<T> {
+    /// Makes an empty wheel, without allocating.
+    ///
+    /// There is no time to start at: the wheel compares deadlines with each other and with the
+    /// `now_ns` of each call, and any origin of time will do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let wheel: TimerWheel<fn()> = TimerWheel::new();
+    /// assert!(wheel.is_empty());
+    /// assert_eq!(wheel.capacity(), 0);
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            entries: Entries::new(),
+            nodes: Nodes::new(),
+            first: None,
+            last_filed: ROOT,
+        }
+    }
+
+    /// Sets a timer, in constant time.
+    ///
+    /// The deadline may lie in the past; the timer is then due at once, and takes its turn by its
+    /// deadline like any other.
+    ///
+    /// # Ordering
+    ///
+    /// Of two timers with equal deadlines, the one inserted first fires first.
+    ///
+    /// # Panics
+    ///
+    /// If the wheel holds 2^31 timers, which take up 64 GiB at least.
+    ///
+    /// # Differences from asyncio
+    ///
+    /// asyncio keeps timers in a heap, which leaves the order of equal deadlines open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// wheel.insert(u64::MAX, "in 584 years");
+    /// wheel.insert(0, "long ago");
+    /// assert_eq!(wheel.pop_due(1_000), Some("long ago"));
+    /// assert_eq!(wheel.pop_due(1_000), None);
+    /// ```
+    #[inline]
+    pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
+        self.nodes.ensure_root();
+        let was_empty = self.is_empty();
+        let key = self.entries.insert(deadline_ns, value);
+        let slot = self.slot_for(deadline_ns);
+        self.push_back(slot, key.place);
+        self.last_filed = slot.node();
+
+        // Not on equality: the older one goes first.
+        if was_empty || matches!(self.first, Some(first) if deadline_ns < first.deadline_ns) {
+            self.first = Some(First {
+                place: key.place,
+                deadline_ns,
+            });
+        }
+        key
+    }
+
+    /// Takes a timer out before it fires, in constant time, and gives its value back.
+    ///
+    /// `None` if it has fired or was cancelled before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// let key = wheel.insert(10, "timeout");
+    /// assert_eq!(wheel.cancel(key), Some("timeout"));
+    /// assert_eq!(wheel.cancel(key), None);
+    /// ```
+    #[inline]
+    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+        let place = self.entries.find(key)?;
+        if matches!(self.first, Some(first) if first.place == place) {
+            self.first = None;
+        }
+        Some(self.take(place))
+    }
+
+    /// Returns the deadline of a timer that has not fired and was not cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// let key = wheel.insert(10, ());
+    /// assert_eq!(wheel.deadline(key), Some(10));
+    /// wheel.cancel(key);
+    /// assert_eq!(wheel.deadline(key), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self, key: TimerKey) -> Option<u64> {
+        let place = self.entries.find(key)?;
+        Some(self.entries.get(place).deadline_ns)
+    }
+
+    /// Returns the earliest deadline, exactly.
+    ///
+    /// A loop sleeps until then; virtual time jumps there. This is where timers are dealt out over
+    /// finer wheels, which is why it takes `&mut self`. Each timer goes through that at most ten
+    /// times in its life, and one that is cancelled while others come before it not at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// assert_eq!(wheel.next_deadline(), None);
+    /// wheel.insert(1_000_000_007, ());
+    /// wheel.insert(1_000_000_008, ());
+    /// assert_eq!(wheel.next_deadline(), Some(1_000_000_007));
+    /// ```
+    #[inline]
+    pub fn next_deadline(&mut self) -> Option<u64> {
+        Some(self.find_first()?.deadline_ns)
+    }
+
+    /// Takes out the first timer whose deadline is `now_ns` or earlier.
+    ///
+    /// The wheel is not borrowed while the caller runs what it got, so that may set and cancel
+    /// timers. A timer that it sets in the past comes up in the same round; a loop that must not
+    /// be held up by that collects what is due before it runs any of it, as asyncio's does.
+    ///
+    /// # Ordering
+    ///
+    /// By deadline, however late the call comes; those with equal deadlines by age.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// wheel.insert(30, "c");
+    /// wheel.insert(10, "a");
+    /// wheel.insert(10, "b");
+    /// while let Some(name) = wheel.pop_due(20) {
+    ///     if name == "a" {
+    ///         wheel.insert(15, "set by a");
+    ///     }
+    /// }
+    /// assert_eq!(wheel.len(), 1);
+    /// ```
+    #[inline]
+    pub fn pop_due(&mut self, now_ns: u64) -> Option<T> {
+        let first = self.find_first()?;
+        if first.deadline_ns > now_ns {
+            return None;
+        }
+        Some(self.take_first(first))
+    }
+
+    /// Takes out the first timer, due or not, with its deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// wheel.insert(20, "b");
+    /// wheel.insert(10, "a");
+    /// assert_eq!(wheel.pop_first(), Some((10, "a")));
+    /// ```
+    #[inline]
+    pub fn pop_first(&mut self) -> Option<(u64, T)> {
+        let first = self.find_first()?;
+        Some((first.deadline_ns, self.take_first(first)))
+    }
+
+    /// Hands everything whose deadline is `now_ns` or earlier to `fire`.
+    ///
+    /// If `fire` panics, the timer it was called with is gone and the others are as they were.
+    ///
+    /// # Ordering
+    ///
+    /// As [`pop_due`](Self::pop_due).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// for deadline in [50, 10, 30, 20, 40] {
+    ///     wheel.insert(deadline, deadline);
+    /// }
+    /// let mut fired = Vec::new();
+    /// wheel.expire(30, |deadline| fired.push(deadline));
+    /// assert_eq!(fired, [10, 20, 30]);
+    /// ```
+    #[inline]
+    pub fn expire(&mut self, now_ns: u64, mut fire: impl FnMut(T)) {
+        while let Some(value) = self.pop_due(now_ns) {
+            fire(value);
+        }
+    }
+
+    /// Takes out all timers, due or not, in the order in which they would have fired.
+    ///
+    /// Timers that are left when the iterator is dropped stay in the wheel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// wheel.insert(2, "b");
+    /// wheel.insert(1, "a");
+    /// assert!(wheel.drain().eq(["a", "b"]));
+    /// ```
+    pub fn drain(&mut self) -> Drain<'_, T> {
+        Drain::new(self)
+    }
+
+    /// Drops all timers and gives all memory back.
+    ///
+    /// Keys from before name nothing afterwards, as if each timer had been cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// let key = wheel.insert(1, "a");
+    /// wheel.clear();
+    /// assert!(wheel.is_empty());
+    /// wheel.insert(1, "b");
+    /// assert_eq!(wheel.cancel(key), None);
+    /// ```
+    pub fn clear(&mut self) {
+        // The wheel is whole again before anybody's destructor can panic.
+        let entries = self.entries.successor();
+        let old = mem::replace(
+            self,
+            Self {
+                entries,
+                ..Self::new()
+            },
+        );
+        drop(old);
+    }
+
+    /// Returns how many timers are set.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether no timer is set.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many timers the wheel has memory for at the moment.
+    ///
+    /// The memory of timers that are gone is used again, and given back in chunks of 128 whose
+    /// timers are all gone. For statistics: the call takes time in proportion to its answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_timer::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new();
+    /// let keys: Vec<_> = (0..10_000).map(|n| wheel.insert(n, n)).collect();
+    /// assert!((10_000..10_128).contains(&wheel.capacity()));
+    /// for key in keys {
+    ///     wheel.cancel(key);
+    /// }
+    /// assert!(wheel.capacity() <= 128);
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.entries.capacity()
+    }
+
+    /// The slot whose list a timer of this deadline belongs to.
+    #[inline]
+    fn slot_for(&mut self, deadline_ns: u64) -> SlotRef {
+        // Any wheel that covers the deadline is on the way to its slot.
+        let mut at = match self.nodes.live(self.last_filed) {
+            Some(node) if node.covers(deadline_ns) => self.last_filed,
+            _ => ROOT,
+        };
+        loop {
+            let node = self.nodes.node(at);
+            let digit = node.digit(deadline_ns);
+            let slot = SlotRef::new(at, digit);
+            let Some(child) = node.child(digit) else {
+                return slot;
+            };
+            if !self.nodes.node(child).covers(deadline_ns) {
+                return self.insert_between(slot, child, deadline_ns);
+            }
+            at = child;
+        }
+    }
+
+    /// Puts a wheel between `slot` and the finer one in it, which does not cover the deadline.
+    #[cold]
+    fn insert_between(&mut self, slot: SlotRef, child: u32, deadline_ns: u64) -> SlotRef {
+        let child_base_ns = self.nodes.node(child).base_ns;
+        let level = telling_apart(child_base_ns ^ deadline_ns);
+        let between = self.nodes.adopt(slot, deadline_ns, level);
+        let digit_of_child = self.nodes.node(between).digit(child_base_ns);
+        self.nodes
+            .set_child(SlotRef::new(between, digit_of_child), child);
+        let digit = self.nodes.node(between).digit(deadline_ns);
+        debug_assert_ne!(digit, digit_of_child);
+        SlotRef::new(between, digit)
+    }
+
+    #[inline]
+    fn find_first(&mut self) -> Option<First> {
+        if self.first.is_none() && !self.is_empty() {
+            self.first = Some(self.search_first());
+        }
+        self.first
+    }
+
+    fn search_first(&mut self) -> First {
+        debug_assert!(!self.is_empty());
+        let mut at = ROOT;
+        loop {
+            let node = self.nodes.node(at);
+            let digit = node.first_digit();
+            at = match node.child(digit) {
+                Some(child) => child,
+                None => match self.first_of(SlotRef::new(at, digit)) {
+                    Some(first) => return first,
+                    None => self.deal_out(SlotRef::new(at, digit)),
+                },
+            };
+        }
+    }
+
+    /// Looks through a list for its first timer; `None` if it is too long to look through.
+    fn first_of(&self, slot: SlotRef) -> Option<First> {
+        let node = self.nodes.node(slot.node());
+        let mut link = node.slot(slot.digit()).head;
+        let mut first: Option<First> = None;
+        for _ in 0..LOOK_THROUGH_MAX {
+            let Target::Timer(place) = link.target() else {
+                return first;
+            };
+            let entry = self.entries.get(place);
+            if !matches!(first, Some(first) if first.deadline_ns <= entry.deadline_ns) {
+                first = Some(First {
+                    place,
+                    deadline_ns: entry.deadline_ns,
+                });
+            }
+            if node.is_finest() {
+                return first;
+            }
+            link = entry.next;
+        }
+        match link.target() {
+            Target::Timer(_) => None,
+            Target::Slot(_) => first,
+        }
+    }
+
+    /// Deals the timers of a slot out over a finer wheel, and returns that.
+    #[cold]
+    fn deal_out(&mut self, slot: SlotRef) -> u32 {
+        let list = *self.nodes.slot_mut(slot);
+        let Target::Timer(oldest) = list.head.target() else {
+            unreachable!("an empty slot is not dealt out");
+        };
+        let some_deadline_ns = self.entries.get(oldest).deadline_ns;
+        let mut difference = 0;
+        let mut link = list.head;
+        while let Target::Timer(place) = link.target() {
+            let entry = self.entries.get(place);
+            difference |= entry.deadline_ns ^ some_deadline_ns;
+            link = entry.next;
+        }
+        debug_assert_eq!(link, Link::slot(slot));
+
+        let level = telling_apart(difference);
+        let finer = self.nodes.adopt(slot, some_deadline_ns, level);
+        let mut link = list.head;
+        while let Target::Timer(place) = link.target() {
+            let entry = self.entries.get(place);
+            debug_assert!(self.nodes.node(finer).covers(entry.deadline_ns));
+            let digit = self.nodes.node(finer).digit(entry.deadline_ns);
+            link = entry.next;
+            self.push_back(SlotRef::new(finer, digit), place);
+        }
+        finer
+    }
+
+    #[inline]
+    fn take_first(&mut self, first: First) -> T {
+        // An equal deadline that follows in the list is next in age: no need to search for it.
+        self.first = match self.entries.get(first.place).next.target() {
+            Target::Timer(place) if self.entries.get(place).deadline_ns == first.deadline_ns => {
+                Some(First { place, ..first })
+            }
+            _ => None,
+        };
+        self.take(first.place)
+    }
+
+    #[inline]
+    fn take(&mut self, place: u32) -> T {
+        self.unlink(place);
+        self.entries.remove(place)
+    }
+
+    /// The first of the two list operations in a timer's life.
+    #[inline]
+    fn push_back(&mut self, slot: SlotRef, place: u32) {
+        let node = self.nodes.node_mut(slot.node());
+        let bit = 1 << slot.digit();
+        let list = node.slot_mut(slot.digit());
+        let this = Link::timer(place);
+        let prev = list.tail;
+        list.tail = this;
+        if node.occupied & bit == 0 {
+            node.occupied |= bit;
+            node.slot_mut(slot.digit()).head = this;
+            let entry = self.entries.get_mut(place);
+            entry.prev = Link::slot(slot);
+            entry.next = Link::slot(slot);
+            return;
+        }
+        let entry = self.entries.get_mut(place);
+        entry.prev = prev;
+        entry.next = Link::slot(slot);
+        match prev.target() {
+            Target::Timer(prev) => self.entries.get_mut(prev).next = this,
+            Target::Slot(_) => unreachable!("an occupied slot has a last timer"),
+        }
+    }
+
+    /// The second one.
+    #[inline]
+    fn unlink(&mut self, place: u32) {
+        let entry = self.entries.get(place);
+        let (prev, next) = (entry.prev, entry.next);
+        match prev.target() {
+            Target::Timer(prev) => {
+                debug_assert_eq!(self.entries.get(prev).next, Link::timer(place));
+                self.entries.get_mut(prev).next = next;
+            }
+            Target::Slot(slot) if prev == next => return self.nodes.vacate(slot),
+            Target::Slot(slot) => {
+                debug_assert_eq!(self.nodes.slot_mut(slot).head, Link::timer(place));
+                self.nodes.slot_mut(slot).head = next;
+            }
+        }
+        match next.target() {
+            Target::Timer(next) => {
+                debug_assert_eq!(self.entries.get(next).prev, Link::timer(place));
+                self.entries.get_mut(next).prev = prev;
+            }
+            Target::Slot(slot) => {
+                debug_assert_eq!(self.nodes.slot_mut(slot).tail, Link::timer(place));
+                self.nodes.slot_mut(slot).tail = prev;
+            }
+        }
+    }
+}
+
+impl<T> Default for TimerWheel<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for TimerWheel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerWheel")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a list may be for its first timer to be found by looking at all of them. Fewer means
+/// more dealing out, and more wheels; more means longer looks at every timer that fires.
+const LOOK_THROUGH_MAX: usize = 8;

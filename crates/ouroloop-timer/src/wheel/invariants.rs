@@ -1,0 +1,185 @@
+//! The invariants of the whole structure, checked by walking all of it; and short tests of what
+//! can only be seen from inside. The tests of behaviour are in `tests/it`.
+
+use alloc::vec::Vec;
+
+use super::*;
+
+impl<T> TimerWheel<T> {
+    fn check(&mut self) {
+        let mut seen = 0;
+        let mut nodes = 0;
+        let mut earliest = None;
+        if !self.is_empty() || self.nodes.live(ROOT).is_some() {
+            self.check_node(ROOT, 0, u64::MAX, &mut seen, &mut nodes, &mut earliest);
+            assert_eq!(nodes, self.nodes.len(), "wheels in use but out of reach");
+        }
+        assert_eq!(seen, self.len(), "timers in no list");
+        if let Some(first) = self.first {
+            assert_eq!(earliest, Some(first));
+        }
+        assert_eq!(earliest, self.find_first());
+    }
+
+    fn check_node(
+        &self,
+        number: u32,
+        from_ns: u64,
+        to_ns: u64,
+        seen: &mut usize,
+        nodes: &mut usize,
+        earliest: &mut Option<First>,
+    ) {
+        *nodes += 1;
+        let node = self.nodes.node(number);
+        assert_eq!(node.children & !node.occupied, 0);
+        assert!(number == ROOT || node.occupied != 0);
+        assert!(node.base_ns >= from_ns && node.covers(node.base_ns));
+        for digit in (0..64).filter(|digit| node.occupied >> digit & 1 != 0) {
+            let slot = SlotRef::new(number, digit);
+            // A slot is a span of deadlines: those that share its digits.
+            let (slot_from, slot_to) = self.span(slot);
+            assert!(from_ns <= slot_from && slot_to <= to_ns);
+            if let Some(child) = node.child(digit) {
+                assert_eq!(self.nodes.node(child).parent, slot);
+                self.check_node(child, slot_from, slot_to, seen, nodes, earliest);
+                continue;
+            }
+            let mut prev = Link::slot(slot);
+            let mut link = node.slot(digit).head;
+            while let Target::Timer(place) = link.target() {
+                let entry = self.entries.get(place);
+                assert_eq!(entry.prev, prev);
+                assert!((slot_from..=slot_to).contains(&entry.deadline_ns));
+                if !matches!(earliest, Some(e) if e.deadline_ns <= entry.deadline_ns) {
+                    *earliest = Some(First {
+                        place,
+                        deadline_ns: entry.deadline_ns,
+                    });
+                }
+                *seen += 1;
+                prev = link;
+                link = entry.next;
+            }
+            assert_eq!(link, Link::slot(slot));
+            assert_eq!(node.slot(digit).tail, prev);
+            assert_ne!(prev, link, "an occupied slot has a timer");
+        }
+    }
+
+    fn span(&self, slot: SlotRef) -> (u64, u64) {
+        let node = self.nodes.node(slot.node());
+        let shift = node.digit_shift();
+        let from = node.base_ns | u64::from(slot.digit()) << shift;
+        (from, from | ((1 << shift) - 1))
+    }
+}
+
+/// A small, fast generator, so that no test depends on another crate's.
+fn xorshift(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn the_structure_holds_through_random_use() {
+    for seed in 1..=20_u64 {
+        let mut state = 0x9e37_79b9_7f4a_7c15 ^ seed << 20;
+        let mut wheel = TimerWheel::new();
+        let mut keys = Vec::new();
+        for step in 0..600 {
+            let random = xorshift(&mut state);
+            match random % 8 {
+                // Deadlines of every magnitude, with many equal ones.
+                0..5 => {
+                    let deadline = xorshift(&mut state) >> (random >> 8 & 63) & !(random >> 60 & 7);
+                    keys.push(wheel.insert(deadline, step));
+                }
+                5 | 6 if !keys.is_empty() => {
+                    let key = keys.swap_remove(random as usize / 8 % keys.len());
+                    wheel.cancel(key);
+                }
+                _ => drop(wheel.pop_first()),
+            }
+            wheel.check();
+        }
+        for key in keys {
+            wheel.cancel(key);
+            wheel.check();
+        }
+        assert_eq!(wheel.nodes.len(), 1, "only the root is left");
+    }
+}
+
+#[test]
+fn a_few_timers_need_no_second_wheel() {
+    let mut wheel = TimerWheel::new();
+    for n in 0..=LOOK_THROUGH_MAX as u64 {
+        wheel.insert(1_000_000_000 * (n + 1), n);
+    }
+    wheel.pop_first();
+    assert_eq!(wheel.next_deadline(), Some(2_000_000_000));
+    assert_eq!(wheel.nodes.len(), 1);
+}
+
+#[test]
+fn a_crowd_of_equal_deadlines_takes_one_wheel() {
+    let mut wheel = TimerWheel::new();
+    let oldest = wheel.insert(0x1234_5678_9abc, 0);
+    for n in 1..1000 {
+        wheel.insert(0x1234_5678_9abc, n);
+    }
+    // The oldest is known to be first, and needs no search; without it there is one.
+    wheel.cancel(oldest);
+    assert_eq!(wheel.next_deadline(), Some(0x1234_5678_9abc));
+    assert_eq!(wheel.nodes.len(), 2);
+    wheel.check();
+    assert!(wheel.drain().eq(1..1000));
+}
+
+#[test]
+fn far_timers_are_not_touched_while_others_come_first() {
+    let mut wheel = TimerWheel::new();
+    let hour = 3_600_000_000_000;
+    for n in 0..10_000 {
+        wheel.insert(hour + n, n);
+    }
+    assert_eq!(wheel.pop_first(), Some((hour, 0)));
+    assert_eq!(wheel.next_deadline(), Some(hour + 1));
+    let wheels = wheel.nodes.len();
+    for n in 0..10_000 {
+        wheel.insert(2 * hour + n, n);
+    }
+    wheel.insert(hour, 0);
+    assert_eq!(wheel.next_deadline(), Some(hour));
+    // One wheel tells the hours apart; those of the second hour are in one list.
+    assert_eq!(wheel.nodes.len(), wheels + 1);
+}
+
+#[test]
+fn wheels_are_given_back() {
+    let mut wheel = TimerWheel::new();
+    let mut state = 1;
+    for _ in 0..20_000 {
+        wheel.insert(xorshift(&mut state) >> 20, ());
+        wheel.next_deadline();
+    }
+    let mut peak = 0;
+    while wheel.pop_first().is_some() {
+        peak = peak.max(wheel.nodes.len());
+    }
+    assert!(peak > 2);
+    assert_eq!(wheel.nodes.len(), 1);
+    assert!(wheel.nodes.memory() <= 16);
+}
+
+#[test]
+fn spans_tile_the_whole_of_time() {
+    let mut wheel = TimerWheel::new();
+    wheel.insert(0, ());
+    wheel.insert(u64::MAX, ());
+    let (from, to) = wheel.span(SlotRef::new(ROOT, 15));
+    assert_eq!((from, to), (0xf << 60, u64::MAX));
+}
