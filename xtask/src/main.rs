@@ -1,3 +1,132 @@
-//! The checks and chores of this workspace.
+//! The checks and chores of this workspace: `cargo xtask COMMAND`.
+//!
+//! One file per command. CI runs `cargo xtask test` and nothing else, so what is red there is red
+//! at the desk with the same words.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod bench;
+mod ci;
+mod command;
+mod conformance;
+mod docs;
+mod layers;
+mod loom;
+mod miri;
+mod steps;
+mod table;
+mod test;
+mod workspace;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// What a command gives: how the program ends, or why it could not do its work at all.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// The checks and chores of the Ouroloop workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Format, clippy, all tests, layers, conformance: before every commit (a few minutes)
+    ///
+    /// Runs what CI runs, in the same order: rustfmt, clippy with warnings as errors, every test
+    /// and documentation example, the layers of the crate graph, and the traces of asyncio. Stops
+    /// at the first failure and says which command repeats it. The first run compiles everything
+    /// and takes some minutes, a later one less than a minute.
+    Test(StepArguments),
+
+    /// `test`, each feature by itself, packages, no-std, oldest Rust: before a release (10 minutes)
+    ///
+    /// Everything of `test`; then each crate by itself without features, with each feature, and
+    /// with all; the packages as crates.io would get them; the timer wheel for a target without
+    /// std; and the oldest Rust that the crates promise. What needs a target or toolchain that
+    /// is not installed is skipped, with the command that installs it.
+    Ci(StepArguments),
+
+    /// The order of the crates, and where unsafe, mio and the other guarded things are (1 second)
+    ///
+    /// Reads the manifests and sources. A crate may depend only on crates above it in the table of
+    /// xtask/src/table.rs. Prints what was checked, and for each violation what to do about it.
+    Layers,
+
+    /// Compares our traces with those of CPython's asyncio (seconds, after a release build)
+    ///
+    /// Runs the scenarios of the corpus, or of the files given, in virtual time, and compares the
+    /// traces line by line.
+    Conformance(conformance::Arguments),
+
+    /// The tests of the crates with unsafe code under Miri (10 minutes and more; needs nightly)
+    ///
+    /// Undefined behaviour, data races and leaks all fail. What comes after `miri` goes to
+    /// `cargo miri test`, a test's name for instance. Without Miri says how to get it and
+    /// ends with status 2.
+    Miri {
+        /// Passed on to `cargo miri test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
+    /// The models of what crosses threads, under loom (minutes)
+    ///
+    /// Explores every interleaving of the models beside the code, and prints for each how many
+    /// executions there were. Has a build folder of its own, since all is built with another cfg.
+    Loom,
+
+    /// The benches, as ratios to their peers in the same run (about 10 seconds a workload)
+    ///
+    /// Without names runs all. Leave the machine alone meanwhile: both sides of a ratio come
+    /// from the same run, but not from the same moment.
+    Bench {
+        /// A file of benches/ by its name, or a part of the name of a workload
+        names: Vec<String>,
+    },
+
+    /// The documentation of all crates, warnings as errors (1 minute)
+    Docs,
+}
+
+/// What the commands made of steps have in common.
+#[derive(Args)]
+struct StepArguments {
+    /// Run the remaining steps after a failure too
+    #[arg(long)]
+    keep_going: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = Workspace::load().and_then(|workspace| dispatch(&workspace, arguments.command));
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn dispatch(workspace: &Workspace, command: Command) -> Outcome {
+    match command {
+        Command::Test(arguments) => Ok(steps::run(test::steps(workspace), arguments.keep_going)),
+        Command::Ci(arguments) => Ok(steps::run(ci::steps(workspace)?, arguments.keep_going)),
+        Command::Layers => layers::run(workspace),
+        Command::Conformance(arguments) => conformance::run(workspace, &arguments, &current_dir()?),
+        Command::Miri { arguments } => miri::run(workspace, &arguments),
+        Command::Loom => loom::run(workspace),
+        Command::Bench { names } => bench::run(workspace, &names),
+        Command::Docs => docs::run(workspace),
+    }
+}
+
+fn current_dir() -> Result<PathBuf, Box<dyn Error>> {
+    Ok(std::env::current_dir()?)
+}
