@@ -115,8 +115,9 @@ fn a_generic_function_is_refused() {
 
 #[test]
 fn a_function_that_needs_care_to_be_called_is_refused() {
+    let function = "async unsafe extern \"C\" fn main() {}".parse().unwrap();
     assert_errors(
-        main(quote!(), quote! { async unsafe extern "C" fn main() {} }),
+        main(quote!(), function),
         &[
             "`#[ouroloop::main]` calls a safe function only",
             "`#[ouroloop::main]` calls a function of Rust's own ABI only",
