@@ -209,8 +209,11 @@ fn has_setting(manifest: &str, section: &str, setting: &str) -> bool {
         .any(|line| line == setting)
 }
 
+/// A crate root may take its README for its header.
 fn headless(source: &Source) -> Option<Violation> {
-    (!source.text.trim_start().starts_with("//!")).then(|| {
+    let text = source.text.trim_start();
+    let headed = text.starts_with("//!") || text.starts_with("#![doc = include_str!(");
+    (!headed).then(|| {
         source.violation(
             Some(1),
             "has no header",
@@ -361,6 +364,7 @@ mod tests {
     fn a_module_without_a_header_is_found() {
         let files = [
             ("src/a.rs", "\n//! Header."),
+            ("src/lib.rs", "#![doc = include_str!(\"../README.md\")]"),
             ("src/b.rs", "// none"),
             ("tests/c.rs", ""),
         ];
