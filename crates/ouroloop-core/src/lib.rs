@@ -1,1 +1,42 @@
-//! The event loop of Ouroloop: callbacks, timers, I/O sources and wake-ups, in asyncio's order
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod client;
+mod clock;
+mod context;
+mod error;
+mod event_loop;
+mod handle;
+mod id;
+mod inbox;
+mod io;
+mod ready;
+mod remote;
+mod report;
+mod running;
+mod selector;
+mod timers;
+
+pub use client::Client;
+pub use clock::{Clock, VirtualClock};
+pub use context::{
+    Context, ContextToken, ContextVar, copy_context, snapshot_context, swap_context,
+};
+pub use error::LoopError;
+pub use event_loop::{
+    BatchOrder, Builder, Entered, EventLoop, ExceptionHandler, IoPoll, LoopRef, Statistics,
+    new_event_loop,
+};
+pub use handle::{Handle, TimerHandle};
+pub use id::{ClientId, ClientWord, LoopId};
+pub use io::IoSource;
+pub use ouroloop_timer::TimerKey;
+pub use remote::{RemoteHandle, post};
+pub use report::{ExceptionContext, PanicPayload};
+pub use running::{
+    get_event_loop, get_running_loop, running_loop_id, set_event_loop, with_running,
+};
+pub use selector::{
+    Event, Interest, ScriptedSelector, Selector, SelectorCall, SelectorWaker, Token,
+};

@@ -1,0 +1,58 @@
+//! The other kind of ready entry: a word for a registered client.
+//!
+//! A callback costs an allocation and says nothing about itself. A party that schedules the same
+//! things again and again (the task crate, or a binding for another language) registers once and
+//! is then handed words of its own making: 8 bytes in the queue, one indirect call to run.
+
+/// A registered party that gets its turns as words instead of callbacks.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+/// use ouroloop_core::{Client, new_event_loop};
+///
+/// #[derive(Default)]
+/// struct Recorder(RefCell<Vec<u64>>);
+///
+/// impl Client for Recorder {
+///     fn run(&self, payload: u64) { self.0.borrow_mut().push(payload) }
+///     fn posted(&self, _payload: u64) {}
+///     fn describe(&self, payload: u64) -> String { format!("word {payload}") }
+///     fn close(&self) {}
+/// }
+///
+/// let event_loop = new_event_loop()?;
+/// let recorder = Rc::new(Recorder::default());
+/// let client = event_loop.register_client(recorder.clone());
+/// event_loop.schedule(client.word(7));
+/// event_loop.schedule(client.word(8));
+/// event_loop.run_once()?;
+/// assert_eq!(*recorder.0.borrow(), [7, 8]);
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ```
+pub trait Client {
+    /// A scheduled word's turn in a batch, or a timer word's.
+    ///
+    /// The thread's current context is empty here; a client that has contexts swaps its own in
+    /// and out with [`swap_context`](crate::swap_context). A panic goes to the exception handler,
+    /// and the batch goes on.
+    fn run(&self, payload: u64);
+
+    /// A word arrived from another thread by [`post`](crate::post).
+    ///
+    /// Called while the inbox is drained, before the batch is fixed: what this schedules runs in
+    /// the iteration that is beginning. Since loop ids are recycled, a word may have been meant
+    /// for an earlier loop: take it as a hint, and look whether there is anything to do.
+    fn posted(&self, payload: u64);
+
+    /// Says what a word stands for, for the slow-callback warning and for reports of panics.
+    fn describe(&self, payload: u64) -> String;
+
+    /// The loop is closing: drop everything that is owned here.
+    ///
+    /// The loop refuses new work by now.
+    fn close(&self);
+}

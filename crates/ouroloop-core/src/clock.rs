@@ -1,0 +1,195 @@
+//! The loop's time: monotonic, or virtual.
+//!
+//! Time is a number of nanoseconds since the clock's origin: the making of the loop, or zero of
+//! the virtual clock. Virtual time never passes by itself. When nothing is ready the loop jumps to
+//! the next deadline, so a program full of sleeps runs at once and with exact times.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Where a loop takes its time from.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Clock {
+    /// The system's monotonic clock.
+    #[default]
+    Monotonic,
+    /// A clock that moves only when the loop has nothing else to do, or by hand.
+    Virtual(VirtualClock),
+}
+
+impl Clock {
+    /// A new virtual clock that advances by itself.
+    pub fn virtual_time() -> Clock {
+        Clock::Virtual(VirtualClock::new())
+    }
+}
+
+impl From<VirtualClock> for Clock {
+    fn from(clock: VirtualClock) -> Clock {
+        Clock::Virtual(clock)
+    }
+}
+
+/// A clock that stands still until it is moved. Clones show the same time.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_core::{EventLoop, VirtualClock};
+///
+/// let clock = VirtualClock::new();
+/// let event_loop = EventLoop::builder().clock(clock.clone()).build()?;
+/// let stopper = event_loop.downgrade();
+/// event_loop.call_later(Duration::from_secs(3600), move || stopper.stop())?;
+/// event_loop.run_forever()?;
+/// assert_eq!(clock.now(), Duration::from_secs(3600));
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct VirtualClock(Rc<VirtualState>);
+
+struct VirtualState {
+    now_ns: Cell<u64>,
+    auto_advance: Cell<bool>,
+}
+
+impl Default for VirtualState {
+    fn default() -> VirtualState {
+        VirtualState {
+            now_ns: Cell::new(0),
+            auto_advance: Cell::new(true),
+        }
+    }
+}
+
+impl VirtualClock {
+    /// A clock that shows zero and advances by itself.
+    pub fn new() -> VirtualClock {
+        VirtualClock::default()
+    }
+
+    /// Moves the clock forward; it stays at the end of time if it comes there.
+    pub fn advance(&self, by: Duration) {
+        self.jump_to(self.now_ns().saturating_add(duration_to_ns(by)));
+    }
+
+    /// Says whether a loop with nothing ready may jump to the next deadline. It may, until told
+    /// otherwise; else only [`advance`](Self::advance) moves the clock.
+    pub fn set_auto_advance(&self, auto_advance: bool) {
+        self.0.auto_advance.set(auto_advance);
+    }
+
+    /// Whether a loop with nothing ready jumps to the next deadline.
+    pub fn auto_advance(&self) -> bool {
+        self.0.auto_advance.get()
+    }
+
+    /// The time on the clock.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now_ns())
+    }
+
+    /// The time on the clock, in nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.0.now_ns.get()
+    }
+
+    pub(crate) fn jump_to(&self, when_ns: u64) {
+        debug_assert!(when_ns >= self.now_ns(), "virtual time never goes back");
+        self.0.now_ns.set(when_ns);
+    }
+}
+
+impl fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualClock")
+            .field("now", &self.now())
+            .field("auto_advance", &self.auto_advance())
+            .finish()
+    }
+}
+
+/// A clock with its origin: what a loop reads.
+pub(crate) enum ClockReader {
+    Monotonic(Instant),
+    Virtual(VirtualClock),
+}
+
+impl ClockReader {
+    pub(crate) fn new(clock: Clock) -> ClockReader {
+        match clock {
+            Clock::Monotonic => ClockReader::Monotonic(Instant::now()),
+            Clock::Virtual(clock) => ClockReader::Virtual(clock),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        match self {
+            ClockReader::Monotonic(origin) => {
+                let elapsed = origin.elapsed();
+                // 584 years of uptime fit; no need to saturate.
+                elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
+            }
+            ClockReader::Virtual(clock) => clock.now_ns(),
+        }
+    }
+}
+
+/// Nanoseconds of a duration; what does not fit becomes the end of time, 584 years on.
+#[inline]
+pub(crate) fn duration_to_ns(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .checked_mul(1_000_000_000)
+        .and_then(|ns| ns.checked_add(u64::from(duration.subsec_nanos())))
+        .unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h06_durations_saturate_at_the_end_of_time() {
+        assert_eq!(duration_to_ns(Duration::ZERO), 0);
+        assert_eq!(duration_to_ns(Duration::from_nanos(1)), 1);
+        assert_eq!(duration_to_ns(Duration::from_micros(999)), 999_000);
+        assert_eq!(
+            duration_to_ns(Duration::from_millis(1 << 31)),
+            (1 << 31) * 1_000_000
+        );
+        assert_eq!(duration_to_ns(Duration::from_nanos(u64::MAX)), u64::MAX);
+        assert_eq!(duration_to_ns(Duration::from_millis(u64::MAX)), u64::MAX);
+        assert_eq!(duration_to_ns(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_virtual_clock_stops_at_the_end_of_time() {
+        let clock = VirtualClock::new();
+        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now_ns(), u64::MAX);
+    }
+
+    #[test]
+    fn clones_of_a_virtual_clock_show_the_same_time() {
+        let clock = VirtualClock::new();
+        let other = clock.clone();
+        clock.advance(Duration::from_millis(5));
+        assert_eq!(other.now(), Duration::from_millis(5));
+    }
+
+    #[test]
+    fn the_monotonic_clock_starts_near_zero_and_never_goes_back() {
+        let clock = ClockReader::new(Clock::Monotonic);
+        let first = clock.now_ns();
+        assert!(first < 1_000_000_000);
+        assert!(clock.now_ns() >= first);
+    }
+}

@@ -1,0 +1,99 @@
+//! The end of a loop.
+
+use std::mem;
+
+use super::LoopRef;
+use crate::io::Owner;
+use crate::{LoopError, inbox};
+
+impl LoopRef {
+    /// Closes the loop: drops what is scheduled, unrun; closes its clients, its sources and its
+    /// selector; refuses everything from now on. Closing again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Running`] if the loop is running.
+    ///
+    /// # Ordering
+    ///
+    /// First the loop refuses new work and the inbox is closed; then clients are closed, in the
+    /// order of their registration; then callbacks are dropped, oldest first, timers in the order
+    /// of their deadlines, readers and writers; last the selector. A destructor that panics is
+    /// reported, and the closing goes on.
+    pub fn close(&self) -> Result<(), LoopError> {
+        if self.is_running() {
+            return Err(LoopError::Running);
+        }
+        if self.inner().closed.replace(true) {
+            return Ok(());
+        }
+        let inner = self.inner();
+        for item in inner.inbox.close() {
+            self.contain("Exception while closing the event loop", || drop(item));
+        }
+        // One by one: a client may look at its loop while it closes, and registers none any more.
+        let clients = mem::take(&mut *inner.clients.borrow_mut());
+        for client in &clients {
+            self.contain("Exception while closing a client of the event loop", || {
+                client.close()
+            });
+        }
+        while let Some(entry) = inner.ready.pop() {
+            self.contain("Exception while closing the event loop", || drop(entry));
+        }
+        while let Some(entry) = inner.timers.pop_any() {
+            self.contain("Exception while closing the event loop", || drop(entry));
+        }
+        self.close_io();
+        for client in clients {
+            self.contain("Exception while closing a client of the event loop", || {
+                drop(client)
+            });
+        }
+        let hook = inner.batch_order.take();
+        self.contain("Exception while closing the event loop", || drop(hook));
+        let selector = inner.selector.take();
+        self.contain("Exception while closing the selector", || drop(selector));
+        inbox::release(inner.id);
+        tracing::debug!(target: "ouroloop::core", loop_id = inner.id.index(), "closed an event loop");
+        // Last, since it was needed until here.
+        self.set_exception_handler(None);
+        Ok(())
+    }
+
+    /// Closes the loop if the user has dropped all handles of it.
+    pub(super) fn close_if_abandoned(&self) {
+        if self.inner().users.get() != 0 || self.is_closed() || self.is_running() {
+            return;
+        }
+        tracing::warn!(
+            target: "ouroloop::core",
+            loop_id = self.id().index(),
+            "unclosed event loop: call close() when you are done with it"
+        );
+        // It is not running: that was looked at.
+        let _ = self.close();
+    }
+
+    fn close_io(&self) {
+        loop {
+            let popped = self.inner().io.borrow_mut().pop_any();
+            let Some((fd, owner)) = popped else { break };
+            if let Some(selector) = self.inner().selector.borrow_mut().as_mut() {
+                // The selector goes next; what it has to say about this does not matter.
+                let _ = selector.deregister(fd);
+            }
+            match owner {
+                Owner::Callbacks(callbacks) => {
+                    self.contain("Exception while closing the event loop", || drop(callbacks));
+                }
+                Owner::Source(state) => {
+                    for waker in state.close().into_iter().flatten() {
+                        self.contain("Exception in a waker", || waker.wake());
+                    }
+                }
+            }
+        }
+        self.count_io();
+    }
+}

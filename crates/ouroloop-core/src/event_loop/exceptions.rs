@@ -1,0 +1,106 @@
+//! The exception handler, and debug mode.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::LoopRef;
+use crate::clock::duration_to_ns;
+use crate::{ExceptionContext, PanicPayload};
+
+/// What [`LoopRef::set_exception_handler`] takes.
+pub type ExceptionHandler = Rc<dyn Fn(&LoopRef, &ExceptionContext)>;
+
+/// Reports of errors that nobody was there to receive.
+impl LoopRef {
+    /// Sets who is told of them; `None` is the default handler, which logs them.
+    pub fn set_exception_handler(&self, handler: Option<ExceptionHandler>) {
+        let before = self.inner().exception_handler.replace(handler);
+        drop(before);
+    }
+
+    /// Who is told of them, if somebody was set.
+    pub fn exception_handler(&self) -> Option<ExceptionHandler> {
+        self.inner().exception_handler.borrow().clone()
+    }
+
+    /// Reports an error: to the handler that was set, else to the default one. A handler that
+    /// panics is reported in turn to the default one, together with what it was given.
+    pub fn call_exception_handler(&self, context: ExceptionContext) {
+        let Some(handler) = self.exception_handler() else {
+            self.default_exception_handler(&context);
+            return;
+        };
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| handler(self, &context)));
+        if let Err(payload) = outcome {
+            self.default_exception_handler(
+                &ExceptionContext::new("Unhandled error in exception handler")
+                    .with_panic(PanicPayload::from_payload(payload)),
+            );
+            self.default_exception_handler(&context);
+        }
+    }
+
+    /// Logs an error. Without a `tracing` subscriber it goes to the standard error stream.
+    pub fn default_exception_handler(&self, context: &ExceptionContext) {
+        let nobody_listens =
+            tracing::dispatcher::get_default(|it| it.is::<tracing::subscriber::NoSubscriber>());
+        if nobody_listens {
+            eprintln!("{context}");
+        } else {
+            tracing::error!(target: "ouroloop::core", loop_id = self.id().index(), "{context}");
+        }
+    }
+
+    /// Calls user code whose panic must not go further. It is reported with `message`.
+    pub(super) fn contain(&self, message: &'static str, f: impl FnOnce()) {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+            let panic = PanicPayload::from_payload(payload);
+            self.call_exception_handler(ExceptionContext::new(message).with_panic(panic));
+        }
+    }
+}
+
+/// Debug mode.
+impl LoopRef {
+    /// Switches debug mode on or off, at any time. In debug mode the loop warns of callbacks that
+    /// hold it up for longer than [`slow_callback_duration`](Self::slow_callback_duration).
+    pub fn set_debug(&self, debug: bool) {
+        self.inner().debug.set(debug);
+        self.update_watched();
+    }
+
+    /// Whether debug mode is on.
+    pub fn debug(&self) -> bool {
+        self.inner().debug.get()
+    }
+
+    /// Sets how long a callback may take before debug mode warns of it.
+    pub fn set_slow_callback_duration(&self, duration: Duration) {
+        self.inner().slow_callback_ns.set(duration_to_ns(duration));
+    }
+
+    /// How long a callback may take before debug mode warns of it: 100 ms, unless it was set.
+    pub fn slow_callback_duration(&self) -> Duration {
+        Duration::from_nanos(self.inner().slow_callback_ns.get())
+    }
+
+    pub(super) fn update_watched(&self) {
+        let inner = self.inner();
+        inner
+            .watched
+            .set(inner.debug.get() || inner.batch_order.borrow().is_some());
+    }
+
+    pub(super) fn warn_if_slow(&self, begun_ns: u64, describe: impl FnOnce() -> String) {
+        // Debug mode may have been switched on by the callback itself: then there is no beginning.
+        let Some(took_ns) = self.time_ns().checked_sub(begun_ns) else {
+            return;
+        };
+        if took_ns >= self.inner().slow_callback_ns.get() {
+            let seconds = Duration::from_nanos(took_ns).as_secs_f64();
+            let what = describe();
+            tracing::warn!(target: "ouroloop::core", "Executing {what} took {seconds:.3} seconds");
+        }
+    }
+}

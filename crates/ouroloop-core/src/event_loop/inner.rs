@@ -1,0 +1,93 @@
+//! What a loop consists of.
+//!
+//! # State
+//!
+//! All of it belongs to the loop's thread; only `inbox` and `remote` are shared with others.
+//! Everything that user code could reach while user code runs is in cells that are borrowed for
+//! the length of one operation: callbacks, wakers, handlers and destructors run with nothing
+//! borrowed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::batch::BatchOrder;
+use super::builder::IoPoll;
+use super::exceptions::ExceptionHandler;
+use super::statistics::Counters;
+use crate::clock::ClockReader;
+use crate::inbox::{Inbox, Item};
+use crate::io::IoTable;
+use crate::ready::ReadyQueue;
+use crate::remote::RemoteShared;
+use crate::timers::Timers;
+use crate::{Client, Event, LoopId, Selector};
+
+pub(crate) struct Inner {
+    pub(crate) id: LoopId,
+    pub(crate) generation: u64,
+    /// The process that made the loop: after a fork it is not to be used.
+    pub(crate) pid: u32,
+    pub(crate) clock: ClockReader,
+
+    pub(crate) ready: ReadyQueue,
+    pub(crate) timers: Timers,
+    pub(crate) clients: RefCell<Vec<Rc<dyn Client>>>,
+
+    /// `EventLoop` values.
+    pub(crate) users: Cell<usize>,
+    /// The loop is in its thread's slot.
+    pub(crate) running: Cell<bool>,
+    /// An iteration, or a step of one, is under way.
+    pub(crate) stepping: Cell<bool>,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) closed: Cell<bool>,
+
+    pub(crate) inbox: &'static Inbox,
+    /// The buffer that changes places with the inbox's.
+    pub(crate) drained: RefCell<Vec<Item>>,
+    pub(crate) remote: Arc<RemoteShared>,
+
+    /// `None` once the loop is closed.
+    pub(crate) selector: RefCell<Option<Box<dyn Selector>>>,
+    pub(crate) waits_virtually: bool,
+    pub(crate) io: RefCell<IoTable>,
+    /// How many entries `io` has; looked at in every iteration.
+    pub(crate) io_count: Cell<usize>,
+    /// Polled and not yet dispatched.
+    pub(crate) events: RefCell<Vec<Event>>,
+    pub(crate) polling: PollState,
+
+    pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,
+    pub(crate) debug: Cell<bool>,
+    pub(crate) slow_callback_ns: Cell<u64>,
+    pub(crate) batch_order: RefCell<Option<BatchOrder>>,
+    /// Counts how often an order was set.
+    pub(crate) batch_order_epoch: Cell<u64>,
+    /// Entries are run one by one with care: debug mode, or a batch order, is on.
+    pub(crate) watched: Cell<bool>,
+
+    pub(crate) counters: Counters,
+}
+
+/// When the selector was last asked, and when it is to be asked again though the loop is busy.
+pub(crate) struct PollState {
+    pub(crate) policy: IoPoll,
+    /// Callbacks that ran since the last poll.
+    pub(crate) callbacks: Cell<u32>,
+    /// The value of `callbacks` at which the clock is looked at next.
+    pub(crate) look_at_clock: Cell<u32>,
+    /// The loop's time of the last poll.
+    pub(crate) last_ns: Cell<u64>,
+}
+
+impl PollState {
+    pub(crate) fn new(policy: IoPoll) -> PollState {
+        PollState {
+            policy,
+            callbacks: Cell::new(0),
+            look_at_clock: Cell::new(0),
+            last_ns: Cell::new(0),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The event loop itself: its handles, and what they can do, by subject.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | `inner` | what a loop consists of |
+//! | `builder` | making one |
+//! | `schedule` | `call_soon`, `call_later`, `call_at`, client words |
+//! | `run` | `run_forever`, `run_once`, `stop`, and the slot of the running loop |
+//! | `steps` | one iteration: waiting, gathering, running; public one by one |
+//! | `batch` | running what is ready, and surviving it |
+//! | `watch` | descriptors |
+//! | `exceptions` | the exception handler and debug mode |
+//! | `close` | the end |
+
+mod batch;
+mod builder;
+mod close;
+mod exceptions;
+mod inner;
+mod run;
+mod schedule;
+mod statistics;
+mod steps;
+mod watch;
+
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use batch::BatchOrder;
+pub use builder::{Builder, IoPoll, new_event_loop};
+pub use exceptions::ExceptionHandler;
+pub use run::Entered;
+pub use statistics::Statistics;
+
+use self::inner::Inner;
+use crate::{LoopError, LoopId, RemoteHandle};
+
+/// A user's handle of a loop.
+///
+/// Handles are counted: when the last one is dropped and nobody has closed the loop, it is closed,
+/// with a warning. What belongs to the loop itself holds a [`LoopRef`] instead, which has all the
+/// methods and is not counted.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// let event_loop = ouroloop_core::new_event_loop()?;
+/// let greeted = Rc::new(Cell::new(false));
+/// let flag = greeted.clone();
+/// event_loop.call_soon(move || flag.set(true))?;
+/// event_loop.stop();
+/// event_loop.run_forever()?;
+/// assert!(greeted.get());
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ```
+pub struct EventLoop(LoopRef);
+
+impl EventLoop {
+    /// Begins to make a loop that is not quite the usual one.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A reference that is not counted as a user's handle.
+    pub fn downgrade(&self) -> LoopRef {
+        self.0.clone()
+    }
+
+    fn count(event_loop: &LoopRef) -> EventLoop {
+        let users = &event_loop.inner().users;
+        users.set(users.get() + 1);
+        EventLoop(event_loop.clone())
+    }
+}
+
+impl Clone for EventLoop {
+    fn clone(&self) -> EventLoop {
+        EventLoop::count(&self.0)
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        let users = &self.0.inner().users;
+        users.set(users.get() - 1);
+        self.0.close_if_abandoned();
+    }
+}
+
+impl Deref for EventLoop {
+    type Target = LoopRef;
+
+    fn deref(&self) -> &LoopRef {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_as("EventLoop", f)
+    }
+}
+
+/// A loop, as its clients, its callbacks and its sources refer to it.
+///
+/// Keeps the memory of the loop alive, and does not keep the loop open.
+#[derive(Clone)]
+pub struct LoopRef(Rc<Inner>);
+
+impl LoopRef {
+    /// The loop's id.
+    #[inline]
+    pub fn id(&self) -> LoopId {
+        self.0.id
+    }
+
+    /// A counted handle of the loop.
+    pub fn handle(&self) -> EventLoop {
+        EventLoop::count(self)
+    }
+
+    /// A handle for other threads.
+    pub fn remote(&self) -> RemoteHandle {
+        RemoteHandle::new(&self.0.remote)
+    }
+
+    /// The loop's time, since the origin of its clock.
+    pub fn time(&self) -> Duration {
+        Duration::from_nanos(self.time_ns())
+    }
+
+    /// The loop's time in nanoseconds.
+    #[inline]
+    pub fn time_ns(&self) -> u64 {
+        self.0.clock.now_ns()
+    }
+
+    /// Whether the loop is running: inside of `run_forever` and its kin, or entered by hand.
+    pub fn is_running(&self) -> bool {
+        self.0.running.get()
+    }
+
+    /// Whether the loop was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.get()
+    }
+
+    /// Whether both are references of one loop.
+    pub fn same_loop(&self, other: &LoopRef) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// # Errors
+    ///
+    /// [`LoopError::Forked`] in the child of the process that made the loop.
+    pub(crate) fn check_process(&self) -> Result<(), LoopError> {
+        if std::process::id() == self.0.pid {
+            Ok(())
+        } else {
+            Err(LoopError::Forked { pid: self.0.pid })
+        }
+    }
+
+    /// Tells this loop from others that had its id.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<(), LoopError> {
+        if self.0.closed.get() {
+            Err(LoopError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("id", &self.id())
+            .field("running", &self.is_running())
+            .field("closed", &self.is_closed())
+            .field("debug", &self.debug())
+            .finish()
+    }
+}
+
+impl fmt::Debug for LoopRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_as("LoopRef", f)
+    }
+}

@@ -1,0 +1,146 @@
+//! Running: `run_forever`, `run_once`, `stop`, and being the thread's running loop.
+
+use std::fmt;
+
+use super::LoopRef;
+use crate::{LoopError, running};
+
+impl LoopRef {
+    /// Runs until [`stop`](Self::stop) is called: iteration after iteration, sleeping when there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`]; [`LoopError::AlreadyRunning`] and [`LoopError::LoopInLoop`] if this or
+    /// another loop runs in this thread, which leaves that one untouched; [`LoopError::Io`] if the
+    /// selector fails; [`LoopError::Deadlock`] on virtual time when nothing can ever become ready.
+    /// After the last two the loop can be run again.
+    pub fn run_forever(&self) -> Result<(), LoopError> {
+        if self.is_running() {
+            return Err(self.check_open().err().unwrap_or(LoopError::AlreadyRunning));
+        }
+        let _step = self.step()?;
+        let _run = Run::begin(self);
+        loop {
+            self.turn()?;
+            if self.inner().stopping.get() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs one iteration, which may sleep until something is ready.
+    ///
+    /// Inside of [`enter`](Self::enter) as well as alone. A pending [`stop`](Self::stop) only keeps
+    /// it from sleeping, and is over afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_forever`](Self::run_forever).
+    pub fn run_once(&self) -> Result<(), LoopError> {
+        let _step = self.step()?;
+        let _run = Run::begin(self);
+        self.turn()
+    }
+
+    /// Lets the loop return from `run_forever` at the end of the iteration.
+    ///
+    /// The batch is completed; what it schedules waits for the next run. Called while the loop is
+    /// not running, the next run consists of one iteration that does not sleep.
+    pub fn stop(&self) {
+        self.inner().stopping.set(true);
+    }
+
+    /// Makes this the running loop of the thread, as `run_forever` does, until the guard is
+    /// dropped: for a foreign loop that drives this one by its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`], [`LoopError::LoopInLoop`],
+    /// [`LoopError::Forked`].
+    pub fn enter(&self) -> Result<Entered, LoopError> {
+        self.check_open()?;
+        if self.is_running() {
+            return Err(LoopError::AlreadyRunning);
+        }
+        self.check_process()?;
+        running::enter(self)?;
+        self.inner().running.set(true);
+        self.inner().remote.set_running(true);
+        Ok(Entered {
+            event_loop: self.clone(),
+        })
+    }
+
+    /// Begins a step: the loop is entered if it is not, and no other step is under way.
+    pub(super) fn step(&self) -> Result<Step, LoopError> {
+        self.check_open()?;
+        if self.inner().stepping.get() {
+            return Err(LoopError::AlreadyRunning);
+        }
+        let entered = if self.is_running() {
+            None
+        } else {
+            Some(self.enter()?)
+        };
+        self.inner().stepping.set(true);
+        Ok(Step {
+            event_loop: self.clone(),
+            _entered: entered,
+        })
+    }
+}
+
+/// While this lives, its loop is the running loop of the thread.
+///
+/// Drop it in the thread and in the order in which it was made.
+#[must_use = "the loop is the thread's running one only while this lives"]
+pub struct Entered {
+    event_loop: LoopRef,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.event_loop.inner().running.set(false);
+        self.event_loop.inner().remote.set_running(false);
+        running::leave();
+        self.event_loop.close_if_abandoned();
+    }
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entered")
+            .field(&self.event_loop.id())
+            .finish()
+    }
+}
+
+/// A step under way.
+pub(super) struct Step {
+    event_loop: LoopRef,
+    // Dropped after `Step::drop` has run.
+    _entered: Option<Entered>,
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.event_loop.inner().stepping.set(false);
+    }
+}
+
+/// A run under way: the stop flag is over when it ends, however it ends.
+struct Run<'a>(&'a LoopRef);
+
+impl<'a> Run<'a> {
+    fn begin(event_loop: &'a LoopRef) -> Run<'a> {
+        event_loop.poll_next_time();
+        Run(event_loop)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.0.inner().stopping.set(false);
+    }
+}

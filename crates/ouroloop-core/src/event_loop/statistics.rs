@@ -1,0 +1,58 @@
+//! Counts of what a loop has done: for tests, and for the curious.
+
+use std::cell::Cell;
+
+use super::LoopRef;
+
+/// What a loop has done so far, and what it has before it.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Iterations that were begun.
+    pub iterations: u64,
+    /// Calls of the selector.
+    pub polls: u64,
+    /// Entries of the ready queue that had their turn, cancelled ones included.
+    pub callbacks: u64,
+    /// Events that the selector has returned.
+    pub io_events: u64,
+    /// Items that came from other threads.
+    pub posted: u64,
+    /// Entries in the ready queue now.
+    pub ready: usize,
+    /// Timers that are pending now.
+    pub timers: usize,
+    /// Descriptors that are registered now.
+    pub io_sources: usize,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(super) iterations: Cell<u64>,
+    pub(super) polls: Cell<u64>,
+    pub(super) callbacks: Cell<u64>,
+    pub(super) io_events: Cell<u64>,
+    pub(super) posted: Cell<u64>,
+}
+
+#[inline]
+pub(super) fn add(counter: &Cell<u64>, count: u64) {
+    counter.set(counter.get() + count);
+}
+
+impl LoopRef {
+    /// Counts of what the loop has done, and of what it has before it.
+    pub fn statistics(&self) -> Statistics {
+        let inner = self.inner();
+        Statistics {
+            iterations: inner.counters.iterations.get(),
+            polls: inner.counters.polls.get(),
+            callbacks: inner.counters.callbacks.get(),
+            io_events: inner.counters.io_events.get(),
+            posted: inner.counters.posted.get(),
+            ready: inner.ready.len(),
+            timers: inner.timers.len(),
+            io_sources: inner.io_count.get(),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! One iteration, step by step.
+//!
+//! The order is asyncio's: wait for at most as long as nothing is to do; take what other threads
+//! have left; queue what I/O has made ready, readers before writers; queue the timers that are due,
+//! by the clock as it is after the wait; run as many entries as the queue holds at that moment.
+//!
+//! The steps are public, so that another loop can drive this one: ask [`LoopRef::poll_timeout`],
+//! wait for [`LoopRef::selector_fd`] in its own way, then [`LoopRef::poll`],
+//! [`LoopRef::process_events`] and [`LoopRef::run_batch`].
+
+use std::mem;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use super::LoopRef;
+use super::builder::IoPoll;
+use super::statistics::add;
+use crate::clock::ClockReader;
+use crate::handle::HandleCell;
+use crate::inbox::Item;
+use crate::ready::Ready;
+use crate::{LoopError, VirtualClock};
+
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// asyncio's cap: longer waits are made of several.
+const WAIT_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
+
+/// The time bound of [`IoPoll::Amortised`] is looked at after so many callbacks.
+const CALLBACKS_PER_CLOCK_LOOK: u32 = 8;
+
+/// The steps of an iteration, for a foreign loop that drives this one.
+impl LoopRef {
+    /// How long [`poll`](Self::poll) may wait: not at all if something is ready or the loop is to
+    /// stop; until the earliest timer, rounded up to a millisecond and capped at a day; `None`,
+    /// without limit.
+    ///
+    /// On virtual time there is no waiting for timers: with one pending, this is zero.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let inner = self.inner();
+        if !inner.ready.is_empty() || inner.stopping.get() || inner.inbox.is_pending() {
+            return Some(Duration::ZERO);
+        }
+        match &inner.clock {
+            ClockReader::Virtual(clock) if !inner.waits_virtually => {
+                let jumps = clock.auto_advance() && !inner.timers.is_empty();
+                jumps.then_some(Duration::ZERO)
+            }
+            _ => self.timer_timeout(),
+        }
+    }
+
+    /// Asks the selector for events, waiting for `timeout` at most, and keeps them for
+    /// [`process_events`](Self::process_events). Returns how many it keeps. Other threads can end
+    /// the wait; with work of theirs pending there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`] inside of another step, and
+    /// [`LoopError::Io`].
+    pub fn poll(&self, timeout: Option<Duration>) -> Result<usize, LoopError> {
+        let _step = self.step()?;
+        self.select(timeout)?;
+        Ok(self.inner().events.borrow().len())
+    }
+
+    /// Queues what has become ready: the work of other threads, I/O, and the timers that are due.
+    /// On virtual time, jumps to the next deadline if there is nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] and [`LoopError::AlreadyRunning`].
+    pub fn process_events(&self) -> Result<(), LoopError> {
+        let _step = self.step()?;
+        self.gather_posts_and_events();
+        self.jump_if_idle();
+        self.gather_timers();
+        Ok(())
+    }
+
+    /// Runs one batch: as many entries as the ready queue holds now. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] and [`LoopError::AlreadyRunning`].
+    pub fn run_batch(&self) -> Result<usize, LoopError> {
+        let _step = self.step()?;
+        add(&self.inner().counters.iterations, 1);
+        Ok(self.run_entries())
+    }
+
+    /// A descriptor that becomes readable when a poll would find something, if the selector has
+    /// one. A foreign loop waits for it, for no longer than [`poll_timeout`](Self::poll_timeout).
+    ///
+    /// Work that other threads leave shows there only while the loop is [`parked`](Self::park).
+    pub fn selector_fd(&self) -> Option<RawFd> {
+        self.inner()
+            .selector
+            .borrow()
+            .as_ref()
+            .and_then(|selector| selector.as_raw_fd())
+    }
+
+    /// Declares that a foreign loop is about to wait in the place of this one, so that other
+    /// threads make [`selector_fd`](Self::selector_fd) readable when they leave something. False
+    /// if something is there already: do not wait then. The next [`poll`](Self::poll) ends it.
+    pub fn park(&self) -> bool {
+        self.check_open().is_ok() && self.inner().inbox.park()
+    }
+}
+
+/// The iteration as `run_forever` makes it.
+impl LoopRef {
+    pub(super) fn turn(&self) -> Result<(), LoopError> {
+        let inner = self.inner();
+        add(&inner.counters.iterations, 1);
+        if inner.ready.is_empty() && !inner.stopping.get() {
+            self.wait()?;
+        } else {
+            if self.poll_is_due() {
+                self.select(Some(Duration::ZERO))?;
+            }
+            self.gather_posts_and_events();
+        }
+        self.gather_timers();
+        self.run_entries();
+        Ok(())
+    }
+
+    /// Steps 1 to 4 when nothing is ready: here the loop sleeps.
+    fn wait(&self) -> Result<(), LoopError> {
+        let inner = self.inner();
+        if inner.inbox.is_pending() && !self.poll_is_due() {
+            self.gather_posts_and_events();
+            return Ok(());
+        }
+        match &inner.clock {
+            ClockReader::Monotonic(_) => self.select(self.timer_timeout())?,
+            ClockReader::Virtual(clock) if inner.waits_virtually => self.wait_by_selector(clock)?,
+            ClockReader::Virtual(clock) => return self.wait_virtually(clock),
+        }
+        self.gather_posts_and_events();
+        Ok(())
+    }
+
+    /// Virtual time with a real selector: never sleeps while there is a timer to jump to.
+    fn wait_virtually(&self, clock: &VirtualClock) -> Result<(), LoopError> {
+        let inner = self.inner();
+        // Asked first: what a thread submits before its last handle goes is then seen as pending.
+        let reachable = inner.io_count.get() != 0 || inner.remote.has_handles();
+        if reachable || inner.inbox.is_pending() {
+            self.select(Some(Duration::ZERO))?;
+            self.gather_posts_and_events();
+        }
+        if self.jump_if_idle() || !inner.ready.is_empty() || inner.stopping.get() {
+            return Ok(());
+        }
+        if inner.timers.may_be_due(clock.now_ns()) && self.next_timer_is_due(clock.now_ns()) {
+            return Ok(());
+        }
+        if !reachable {
+            return self.deadlock(clock);
+        }
+        self.select(None)?;
+        self.gather_posts_and_events();
+        Ok(())
+    }
+
+    /// Virtual time that the selector itself moves when it waits.
+    fn wait_by_selector(&self, clock: &VirtualClock) -> Result<(), LoopError> {
+        let inner = self.inner();
+        let reachable = inner.io_count.get() != 0 || inner.remote.has_handles();
+        let timeout = if clock.auto_advance() {
+            self.timer_timeout()
+        } else {
+            None
+        };
+        if timeout.is_none() && !reachable && !inner.inbox.is_pending() {
+            return self.deadlock(clock);
+        }
+        self.select(timeout)
+    }
+
+    fn deadlock(&self, clock: &VirtualClock) -> Result<(), LoopError> {
+        Err(LoopError::Deadlock {
+            now: clock.now(),
+            timers: self.inner().timers.len(),
+        })
+    }
+
+    /// Jumps to the next deadline if the clock is virtual and nothing is ready. True if there was
+    /// one to jump to.
+    fn jump_if_idle(&self) -> bool {
+        let inner = self.inner();
+        let ClockReader::Virtual(clock) = &inner.clock else {
+            return false;
+        };
+        if inner.waits_virtually
+            || !clock.auto_advance()
+            || !inner.ready.is_empty()
+            || inner.stopping.get()
+        {
+            return false;
+        }
+        match inner.timers.next_ns() {
+            Some(when_ns) => {
+                clock.jump_to(when_ns.max(clock.now_ns()));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn next_timer_is_due(&self, now_ns: u64) -> bool {
+        self.inner()
+            .timers
+            .next_ns()
+            .is_some_and(|when_ns| when_ns <= now_ns)
+    }
+
+    /// How long until the earliest timer: rounded up to a millisecond, so that timers that are
+    /// close together come due in one iteration, and a wait never ends just before its timer.
+    fn timer_timeout(&self) -> Option<Duration> {
+        let when_ns = self.inner().timers.next_ns()?;
+        let wait_ns = when_ns.saturating_sub(self.time_ns()).min(WAIT_MAX_NS);
+        if self.inner().waits_virtually {
+            return Some(Duration::from_nanos(wait_ns));
+        }
+        Some(Duration::from_millis(wait_ns.div_ceil(MILLISECOND_NS)))
+    }
+
+    /// Whether a busy loop is to look for I/O before this batch.
+    fn poll_is_due(&self) -> bool {
+        let inner = self.inner();
+        if inner.io_count.get() == 0 {
+            return false;
+        }
+        let IoPoll::Amortised {
+            callbacks_max,
+            time_max,
+        } = inner.polling.policy
+        else {
+            return true;
+        };
+        let callbacks = inner.polling.callbacks.get();
+        if callbacks >= callbacks_max {
+            return true;
+        }
+        if callbacks < inner.polling.look_at_clock.get() {
+            return false;
+        }
+        inner
+            .polling
+            .look_at_clock
+            .set(callbacks + CALLBACKS_PER_CLOCK_LOOK);
+        let passed = self.time_ns().saturating_sub(inner.polling.last_ns.get());
+        u128::from(passed) >= time_max.as_nanos()
+    }
+
+    /// Makes the next busy iteration poll: the first of a run does.
+    pub(super) fn poll_next_time(&self) {
+        self.inner().polling.callbacks.set(u32::MAX);
+    }
+
+    fn select(&self, timeout: Option<Duration>) -> Result<(), LoopError> {
+        let inner = self.inner();
+        self.rearm();
+        add(&inner.counters.polls, 1);
+        let mut timeout = timeout;
+        if timeout != Some(Duration::ZERO) && !inner.inbox.park() {
+            timeout = Some(Duration::ZERO);
+        }
+        let mut selector = inner.selector.borrow_mut();
+        let mut events = inner.events.borrow_mut();
+        let before = events.len();
+        let result = match selector.as_mut() {
+            Some(selector) => selector.select(&mut events, timeout),
+            None => Ok(()),
+        };
+        inner.inbox.unpark();
+        add(&inner.counters.io_events, (events.len() - before) as u64);
+        inner.polling.callbacks.set(0);
+        inner.polling.look_at_clock.set(CALLBACKS_PER_CLOCK_LOOK);
+        if inner.io_count.get() != 0 {
+            inner.polling.last_ns.set(self.time_ns());
+        }
+        result.map_err(LoopError::Io)
+    }
+
+    fn gather_posts_and_events(&self) {
+        if self.inner().inbox.is_pending() {
+            self.drain_inbox();
+        }
+        if !self.inner().events.borrow().is_empty() {
+            self.dispatch_events();
+        }
+    }
+
+    fn drain_inbox(&self) {
+        let inner = self.inner();
+        let mut items = inner.drained.take();
+        inner.inbox.drain(&mut items);
+        add(&inner.counters.posted, items.len() as u64);
+        for item in items.drain(..) {
+            match item {
+                Item::Call {
+                    callback,
+                    context,
+                    created_at,
+                } => {
+                    inner.ready.push(Ready::Call(HandleCell::scheduled(
+                        callback, context, created_at,
+                    )));
+                }
+                Item::Word(word) => {
+                    let client = self.client(word.client());
+                    self.contain("Exception in a client's posted()", || {
+                        if let Some(client) = client {
+                            client.posted(word.payload());
+                        }
+                    });
+                }
+            }
+        }
+        inner.drained.replace(items);
+    }
+
+    fn dispatch_events(&self) {
+        let mut events = mem::take(&mut *self.inner().events.borrow_mut());
+        for event in events.drain(..) {
+            self.dispatch(event);
+        }
+        self.inner().events.replace(events);
+    }
+
+    fn gather_timers(&self) {
+        let inner = self.inner();
+        if inner.timers.is_empty() {
+            return;
+        }
+        let now_ns = self.time_ns();
+        if inner.timers.may_be_due(now_ns) {
+            inner.timers.move_due(now_ns, &inner.ready);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The small numbers by which loops, their clients and their clients' words are known.
+//!
+//! A [`LoopId`] fits in 12 bits so that a waker of one machine word can name its loop. A
+//! [`ClientWord`] is 64 bits: 8 say which client of the loop it belongs to, and 56 are the
+//! client's own.
+
+use std::fmt;
+
+/// Names an open loop within the process.
+///
+/// Ids are recycled: after a loop is closed, its id may name another one. So an id is a way to
+/// find a loop quickly, never a proof that it is the same loop still.
+#[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+pub struct LoopId(u16);
+
+impl LoopId {
+    /// How many ids there are.
+    pub const COUNT: usize = 1 << 12;
+
+    /// Makes the id with this index.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`LoopId::COUNT`].
+    #[inline]
+    pub fn from_index(index: u16) -> LoopId {
+        assert!((index as usize) < LoopId::COUNT, "a loop id has 12 bits");
+        LoopId(index)
+    }
+
+    /// The index, below [`LoopId::COUNT`].
+    #[inline]
+    pub fn index(self) -> u16 {
+        self.0
+    }
+}
+
+/// Names a [`Client`](crate::Client) within its loop.
+#[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+pub struct ClientId(pub(crate) u8);
+
+impl ClientId {
+    /// How many clients a loop can have.
+    pub const COUNT: usize = 256;
+
+    /// Makes a word of this client; `payload` has 56 bits.
+    #[inline]
+    pub fn word(self, payload: u64) -> ClientWord {
+        debug_assert!(payload <= ClientWord::PAYLOAD_MAX, "a payload has 56 bits");
+        ClientWord(u64::from(self.0) << ClientWord::PAYLOAD_BITS | payload)
+    }
+}
+
+/// A client's entry in the ready queue, the timers or the inbox.
+#[derive(Copy, Clone, Eq, PartialEq, Hash)]
+pub struct ClientWord(u64);
+
+impl ClientWord {
+    const PAYLOAD_BITS: u32 = 56;
+
+    /// The greatest payload.
+    pub const PAYLOAD_MAX: u64 = (1 << Self::PAYLOAD_BITS) - 1;
+
+    /// The client that the word belongs to.
+    #[inline]
+    pub fn client(self) -> ClientId {
+        ClientId((self.0 >> Self::PAYLOAD_BITS) as u8)
+    }
+
+    /// What the client put into it.
+    #[inline]
+    pub fn payload(self) -> u64 {
+        self.0 & Self::PAYLOAD_MAX
+    }
+}
+
+impl fmt::Debug for ClientWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientWord({}, {:#x})", self.client().0, self.payload())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_keeps_its_client_and_its_payload() {
+        for client in [0, 1, 127, 255] {
+            for payload in [0, 1, 0xdead_beef, ClientWord::PAYLOAD_MAX] {
+                let word = ClientId(client).word(payload);
+                assert_eq!(word.client(), ClientId(client));
+                assert_eq!(word.payload(), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_round_trips_through_its_index() {
+        assert_eq!(LoopId::from_index(4095).index(), 4095);
+        assert!(std::panic::catch_unwind(|| LoopId::from_index(4096)).is_err());
+    }
+}

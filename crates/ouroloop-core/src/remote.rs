@@ -1,0 +1,183 @@
+//! The loop as other threads see it.
+//!
+//! Everything here is `Send`. A [`RemoteHandle`] knows which loop it is of, for ever: after that
+//! loop is closed it says so. [`post`] is for wakers that have room for nothing but an id.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::inbox::{self, Inbox, Item};
+use crate::{ClientWord, LoopError, LoopId, running_loop_id, snapshot_context, with_running};
+
+/// A handle of a loop that may be sent to, and shared with, other threads.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+///
+/// let event_loop = ouroloop_core::new_event_loop()?;
+/// let remote = event_loop.remote();
+/// let helper = thread::spawn(move || {
+///     remote.call_soon_threadsafe(|| println!("in the loop's thread"))?;
+///     remote.stop()
+/// });
+/// event_loop.run_forever()?;
+/// helper.join().unwrap()?;
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ```
+pub struct RemoteHandle {
+    shared: Arc<RemoteShared>,
+}
+
+impl RemoteHandle {
+    pub(crate) fn new(shared: &Arc<RemoteShared>) -> RemoteHandle {
+        shared.handles.fetch_add(1, Ordering::Relaxed);
+        RemoteHandle {
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// Schedules a callback from any thread, and wakes the loop.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] after the loop was closed; the callback is dropped then.
+    ///
+    /// # Ordering
+    ///
+    /// First come, first served among the calls of one thread. If the loop is closed after this
+    /// was accepted and before it had its turn, the callback is dropped in the loop's thread.
+    #[track_caller]
+    pub fn call_soon_threadsafe(&self, f: impl FnOnce() + Send + 'static) -> Result<(), LoopError> {
+        self.call_at(f, Location::caller())
+    }
+
+    /// Stops the loop, as a callback would that calls [`stop`](crate::LoopRef::stop).
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] after the loop was closed.
+    #[track_caller]
+    pub fn stop(&self) -> Result<(), LoopError> {
+        self.call_at(
+            || with_running(|running| running.into_iter().for_each(|it| it.stop())),
+            Location::caller(),
+        )
+    }
+
+    /// The id of the loop.
+    pub fn id(&self) -> LoopId {
+        self.shared.id
+    }
+
+    /// Whether the loop is closed. An open one may be closed before you have looked at the answer.
+    pub fn is_closed(&self) -> bool {
+        !self.shared.inbox().is_open_for(self.shared.generation)
+    }
+
+    /// Whether the loop is running at this moment.
+    pub fn is_running(&self) -> bool {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
+    fn call_at(
+        &self,
+        f: impl FnOnce() + Send + 'static,
+        created_at: &'static Location<'static>,
+    ) -> Result<(), LoopError> {
+        let context = snapshot_context();
+        if running_loop_id() == Some(self.shared.id) && !self.shared.inbox().is_pending() {
+            // In the loop's own thread this is `call_soon`, in the same queue.
+            return with_running(|running| match running {
+                Some(running) if running.generation() == self.shared.generation => {
+                    running.call_created_at(context, f, created_at).map(drop)
+                }
+                _ => Err(LoopError::Closed),
+            });
+        }
+        self.shared.submit(Item::Call {
+            callback: Box::new(f),
+            context,
+            created_at,
+        })
+    }
+}
+
+impl Clone for RemoteHandle {
+    fn clone(&self) -> RemoteHandle {
+        RemoteHandle::new(&self.shared)
+    }
+}
+
+impl Drop for RemoteHandle {
+    fn drop(&mut self) {
+        // A loop on virtual time sleeps for real only as long as a remote handle may wake it.
+        if self.shared.handles.fetch_sub(1, Ordering::Release) == 1 {
+            self.shared.inbox().nudge(self.shared.generation);
+        }
+    }
+}
+
+impl fmt::Debug for RemoteHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteHandle")
+            .field("id", &self.shared.id)
+            .field("closed", &self.is_closed())
+            .field("running", &self.is_running())
+            .finish()
+    }
+}
+
+/// Leaves a word for a client of a loop, from any thread, and wakes the loop.
+///
+/// The word comes to [`Client::posted`](crate::Client::posted). If no loop has this id, nothing
+/// happens; if another loop has it by now, that one gets the word.
+pub fn post(id: LoopId, word: ClientWord) {
+    // A refused word needs no destructor.
+    let _ = inbox::inbox(id).push(None, Item::Word(word));
+}
+
+/// What a loop shares with its remote handles.
+pub(crate) struct RemoteShared {
+    id: LoopId,
+    generation: u64,
+    running: AtomicBool,
+    handles: AtomicUsize,
+}
+
+impl RemoteShared {
+    pub(crate) fn new(id: LoopId, generation: u64) -> Arc<RemoteShared> {
+        Arc::new(RemoteShared {
+            id,
+            generation,
+            running: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+        })
+    }
+
+    /// Leaves an item in the loop's inbox.
+    pub(crate) fn submit(&self, item: Item) -> Result<(), LoopError> {
+        // What is refused is dropped here, outside of the inbox's lock.
+        self.inbox()
+            .push(Some(self.generation), item)
+            .map_err(|_refused| LoopError::Closed)
+    }
+
+    pub(crate) fn set_running(&self, running: bool) {
+        self.running.store(running, Ordering::Relaxed);
+    }
+
+    /// Whether some thread may still submit something.
+    pub(crate) fn has_handles(&self) -> bool {
+        // Pairs with the release in `RemoteHandle::drop`: what that thread submitted is seen.
+        self.handles.load(Ordering::Acquire) != 0
+    }
+
+    fn inbox(&self) -> &'static Inbox {
+        inbox::inbox(self.id)
+    }
+}

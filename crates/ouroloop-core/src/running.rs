@@ -1,0 +1,93 @@
+//! Which loop runs in this thread, and which one the thread regards as its own.
+//!
+//! Two slots, as in asyncio. The *running* loop is there while a loop runs, and nobody sets it by
+//! hand. The *current* loop is a convenience that `set_event_loop` sets; it is never made behind
+//! the caller's back, as asyncio has it since 3.14.
+
+use std::cell::{Cell, RefCell};
+
+use crate::{EventLoop, LoopError, LoopId, LoopRef};
+
+thread_local! {
+    /// The id of the running loop plus one. Needs no destructor, so a look at it is one load.
+    static RUNNING_ID: Cell<u16> = const { Cell::new(0) };
+    static RUNNING: RefCell<Option<LoopRef>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+}
+
+/// The loop that runs in this thread.
+///
+/// # Errors
+///
+/// [`LoopError::NotRunning`] outside of callbacks and tasks; [`LoopError::Forked`] in the child
+/// of a fork that happened inside one.
+pub fn get_running_loop() -> Result<EventLoop, LoopError> {
+    let running = with_running(|running| running.cloned()).ok_or(LoopError::NotRunning)?;
+    running.check_process()?;
+    Ok(running.handle())
+}
+
+/// The id of the loop that runs in this thread; the cheapest way to ask whether one does.
+#[inline]
+pub fn running_loop_id() -> Option<LoopId> {
+    match RUNNING_ID.get() {
+        0 => None,
+        id => Some(LoopId::from_index(id - 1)),
+    }
+}
+
+/// Calls `f` with the loop that runs in this thread, if one does.
+#[inline]
+pub fn with_running<R>(f: impl FnOnce(Option<&LoopRef>) -> R) -> R {
+    // A clone, and no borrow: `f` may leave the loop, or enter another one.
+    let running = RUNNING
+        .try_with(|slot| slot.borrow().clone())
+        .ok()
+        .flatten();
+    f(running.as_ref())
+}
+
+/// Sets the loop that [`get_event_loop`] returns in this thread when none runs.
+///
+/// The thread then holds a handle of the loop, which keeps it from being closed as unused.
+pub fn set_event_loop(event_loop: Option<&EventLoop>) {
+    let before = CURRENT.try_with(|slot| slot.replace(event_loop.cloned()));
+    // Its drop may close a loop, and with it run anything: not inside of `try_with`.
+    drop(before);
+}
+
+/// The loop that runs in this thread, else the one that [`set_event_loop`] has set.
+///
+/// # Errors
+///
+/// [`LoopError::NoCurrentLoop`] if there is neither.
+pub fn get_event_loop() -> Result<EventLoop, LoopError> {
+    match get_running_loop() {
+        Err(LoopError::NotRunning) => CURRENT
+            .try_with(|slot| slot.borrow().clone())
+            .ok()
+            .flatten()
+            .ok_or(LoopError::NoCurrentLoop),
+        other => other,
+    }
+}
+
+/// Puts a loop into the thread's slot.
+pub(crate) fn enter(event_loop: &LoopRef) -> Result<(), LoopError> {
+    if RUNNING_ID.get() != 0 {
+        return Err(LoopError::LoopInLoop);
+    }
+    // In a thread that is being torn down there is no slot any more, and nothing may run.
+    RUNNING
+        .try_with(|slot| *slot.borrow_mut() = Some(event_loop.clone()))
+        .map_err(|_| LoopError::NotRunning)?;
+    RUNNING_ID.set(event_loop.id().index() + 1);
+    Ok(())
+}
+
+/// Empties the thread's slot.
+pub(crate) fn leave() {
+    RUNNING_ID.set(0);
+    let before = RUNNING.try_with(|slot| slot.borrow_mut().take());
+    drop(before);
+}
