@@ -1,11 +1,13 @@
 //! Setting, cancelling and firing timers, beside a `BTreeMap` and a `BinaryHeap`.
 //!
 //! One iteration is one timer: set and cancelled, or set and fired, while so many others are set
-//! as the number in the name says. The delays are pseudo-random between 1 ms and 60 s, and the
-//! same for every structure.
+//! as the number in the name says. The delays of the others, and all in the benches but
+//! `insert_cancel`, are pseudo-random between 1 ms and 60 s, and the same for every structure. In
+//! `insert_cancel` the timer is a timeout of 30 s on a clock that goes on; `_random` beside it has
+//! random delays too, where a slot's last timer is seldom in the cache.
 //!
-//! What would make the numbers lie: a bystander population that is dealt out or sorted already
-//! (here it turns over with what fires), cancelling only the timer that was set last (so
+//! What would make the numbers lie: a population that was just set up, most of it in lists that
+//! nobody has looked at (here it has turned over once, except in `replace`), cancelling only the timer that was set last (so
 //! `replace` cancels a random one, which is out of the cache when there are a million), and a
 //! heap that never cleans up (here it cancels lazily and pays when the entry surfaces, but its
 //! population grows, so `replace` leaves it out).
@@ -41,13 +43,20 @@ impl Delays {
 
 const START_NS: u64 = 1_000_000_000_000_000;
 
-fn wheel_of(population: usize, delays: &mut Delays) -> TimerWheel<usize> {
+const TIMEOUT_NS: u64 = 30_000_000_000;
+
+fn wheel_of(population: usize, delays: &mut Delays) -> (TimerWheel<usize>, u64) {
     let mut wheel = TimerWheel::new();
     for n in 0..population {
         wheel.insert(START_NS + delays.delay(), n);
     }
-    wheel.next_deadline();
-    wheel
+    let mut start = START_NS;
+    for _ in 0..population {
+        let (now, n) = wheel.pop_first().unwrap();
+        wheel.insert(now + delays.delay(), n);
+        start = now;
+    }
+    (wheel, start)
 }
 
 fn tree_of(population: usize, delays: &mut Delays) -> BTreeMap<(u64, usize), usize> {
@@ -59,17 +68,32 @@ fn tree_of(population: usize, delays: &mut Delays) -> BTreeMap<(u64, usize), usi
 fn insert_cancel(c: &mut Criterion) {
     let mut group = c.benchmark_group("insert_cancel");
     for population in POPULATIONS {
+        let mut delays = Delays(1);
+        let (mut wheel, mut now) = wheel_of(population - 1, &mut delays);
         group.bench_function(BenchmarkId::new("wheel", population), |b| {
-            let mut delays = Delays(1);
-            let mut wheel = wheel_of(population - 1, &mut delays);
             b.iter(|| {
-                let key = wheel.insert(START_NS + delays.delay(), 0);
+                now += 100;
+                let key = wheel.insert(now + TIMEOUT_NS, 0);
                 wheel.cancel(black_box(key))
             });
         });
+        group.bench_function(BenchmarkId::new("wheel_random", population), |b| {
+            b.iter(|| {
+                let key = wheel.insert(now + delays.delay(), 0);
+                wheel.cancel(black_box(key))
+            });
+        });
+        let mut tree = tree_of(population - 1, &mut delays);
+        let mut now = START_NS;
         group.bench_function(BenchmarkId::new("btree", population), |b| {
-            let mut delays = Delays(1);
-            let mut tree = tree_of(population - 1, &mut delays);
+            b.iter(|| {
+                now += 100;
+                let key = (now + TIMEOUT_NS, population);
+                tree.insert(key, 0);
+                tree.remove(&black_box(key))
+            });
+        });
+        group.bench_function(BenchmarkId::new("btree_random", population), |b| {
             b.iter(|| {
                 let key = (START_NS + delays.delay(), population);
                 tree.insert(key, 0);
@@ -83,12 +107,12 @@ fn insert_cancel(c: &mut Criterion) {
 fn replace(c: &mut Criterion) {
     let mut group = c.benchmark_group("replace");
     for population in POPULATIONS {
+        let mut delays = Delays(1);
+        let mut wheel = TimerWheel::new();
+        let mut keys: Vec<_> = (0..population)
+            .map(|n| wheel.insert(START_NS + delays.delay(), n))
+            .collect();
         group.bench_function(BenchmarkId::new("wheel", population), |b| {
-            let mut delays = Delays(1);
-            let mut wheel = TimerWheel::new();
-            let mut keys: Vec<_> = (0..population)
-                .map(|n| wheel.insert(START_NS + delays.delay(), n))
-                .collect();
             b.iter(|| {
                 let n = (delays.random() >> 32) as usize % population;
                 let value = wheel.cancel(keys[n]);
@@ -96,15 +120,15 @@ fn replace(c: &mut Criterion) {
                 value
             });
         });
+        let mut delays = Delays(1);
+        let mut tree = BTreeMap::new();
+        let mut keys: Vec<_> = (0..population)
+            .map(|n| (START_NS + delays.delay(), n))
+            .inspect(|&key| {
+                tree.insert(key, 0);
+            })
+            .collect();
         group.bench_function(BenchmarkId::new("btree", population), |b| {
-            let mut delays = Delays(1);
-            let mut tree = BTreeMap::new();
-            let mut keys: Vec<_> = (0..population)
-                .map(|n| (START_NS + delays.delay(), n))
-                .inspect(|&key| {
-                    tree.insert(key, 0);
-                })
-                .collect();
             b.iter(|| {
                 let n = (delays.random() >> 32) as usize % population;
                 let value = tree.remove(&keys[n]);
@@ -120,9 +144,9 @@ fn replace(c: &mut Criterion) {
 fn insert_fire(c: &mut Criterion) {
     let mut group = c.benchmark_group("insert_fire");
     for population in POPULATIONS {
+        let mut delays = Delays(1);
+        let (mut wheel, _) = wheel_of(population, &mut delays);
         group.bench_function(BenchmarkId::new("wheel", population), |b| {
-            let mut delays = Delays(1);
-            let mut wheel = wheel_of(population, &mut delays);
             b.iter(|| {
                 let now = wheel.next_deadline().unwrap();
                 let value = wheel.pop_due(now);
@@ -130,10 +154,10 @@ fn insert_fire(c: &mut Criterion) {
                 value
             });
         });
+        let mut delays = Delays(1);
+        let mut tree = tree_of(population, &mut delays);
+        let mut age = population;
         group.bench_function(BenchmarkId::new("btree", population), |b| {
-            let mut delays = Delays(1);
-            let mut tree = tree_of(population, &mut delays);
-            let mut age = population;
             b.iter(|| {
                 let ((now, _), value) = tree.pop_first().unwrap();
                 age += 1;
@@ -141,13 +165,13 @@ fn insert_fire(c: &mut Criterion) {
                 value
             });
         });
+        let mut delays = Delays(1);
+        let mut heap: BinaryHeap<_> = tree_of(population, &mut delays)
+            .into_keys()
+            .map(Reverse)
+            .collect();
+        let mut age = population;
         group.bench_function(BenchmarkId::new("heap", population), |b| {
-            let mut delays = Delays(1);
-            let mut heap: BinaryHeap<_> = tree_of(population, &mut delays)
-                .into_keys()
-                .map(Reverse)
-                .collect();
-            let mut age = population;
             b.iter(|| {
                 let Reverse((now, value)) = heap.pop().unwrap();
                 age += 1;

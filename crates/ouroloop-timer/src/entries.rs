@@ -67,17 +67,23 @@ impl<T> Entries<T> {
         }
     }
 
-    /// Stores a timer that is in no list yet.
+    /// Stores a timer with the links that it will have in its list.
     #[inline]
-    pub(crate) fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
+    pub(crate) fn insert(
+        &mut self,
+        deadline_ns: u64,
+        value: T,
+        prev: Link,
+        next: Link,
+    ) -> TimerKey {
         let index = self.chunk_with_room();
         let generation = self.next_generation;
         self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let entry = Entry {
             deadline_ns,
             value: Some(value),
-            next: Link::NOWHERE,
-            prev: Link::NOWHERE,
+            next,
+            prev,
             generation,
         };
 
@@ -113,11 +119,15 @@ impl<T> Entries<T> {
         let value = entry.value.take().expect("only live timers are removed");
         entry.next = chunk.free;
         chunk.free = Link::timer(place);
+        let was_full = chunk.live == CHUNK_LEN;
         chunk.live -= 1;
-        self.roomy[index / 64] |= 1 << (index % 64);
-        self.lowest_roomy = self.lowest_roomy.min(index / 64);
+        let is_empty = chunk.live == 0;
         self.len -= 1;
-        if chunk.live == 0 && self.spare != index {
+        if was_full {
+            self.roomy[index / 64] |= 1 << (index % 64);
+            self.lowest_roomy = self.lowest_roomy.min(index / 64);
+        }
+        if is_empty && self.spare != index {
             self.chunk_fell_empty(index);
         }
         value
@@ -240,6 +250,10 @@ const CHUNK_MASK: usize = CHUNK_LEN as usize - 1;
 mod tests {
     use super::*;
 
+    fn insert<T>(entries: &mut Entries<T>, value: T) -> TimerKey {
+        entries.insert(0, value, Link::NOWHERE, Link::NOWHERE)
+    }
+
     #[test]
     fn a_timer_takes_24_bytes_and_its_value() {
         assert_eq!(size_of::<Entry<&u8>>(), 32);
@@ -251,14 +265,14 @@ mod tests {
     fn one_timer_at_the_edge_of_a_chunk_keeps_the_spare() {
         let mut entries = Entries::new();
         for n in 0..CHUNK_LEN {
-            entries.insert(0, n);
+            insert(&mut entries, n);
         }
-        let over = entries.insert(0, CHUNK_LEN).place;
+        let over = insert(&mut entries, CHUNK_LEN).place;
         let capacity = entries.capacity();
         for _ in 0..3 {
             assert_eq!(entries.remove(over), CHUNK_LEN);
             assert_eq!(entries.capacity(), capacity);
-            assert_eq!(entries.insert(0, CHUNK_LEN).place, over);
+            assert_eq!(insert(&mut entries, CHUNK_LEN).place, over);
         }
     }
 
@@ -267,7 +281,7 @@ mod tests {
         let mut entries = Entries::new();
         let chunk_len = CHUNK_LEN as usize;
         for n in 0..chunk_len * 200 {
-            entries.insert(0, n);
+            insert(&mut entries, n);
         }
         assert_eq!(entries.capacity(), chunk_len * 200);
         for place in chunk_len..chunk_len * 199 {
@@ -276,7 +290,7 @@ mod tests {
         assert_eq!(entries.len(), chunk_len * 2);
         assert_eq!(entries.capacity(), chunk_len * 3);
         for n in 0..chunk_len * 2 {
-            let place = entries.insert(0, n).place as usize;
+            let place = insert(&mut entries, n).place as usize;
             assert!((chunk_len..chunk_len * 3).contains(&place));
         }
     }
@@ -285,7 +299,7 @@ mod tests {
     fn generations_skip_zero_when_they_come_round() {
         let mut entries = Entries::new();
         entries.next_generation = NonZeroU32::MAX;
-        assert_eq!(entries.insert(0, ()).generation, NonZeroU32::MAX);
-        assert_eq!(entries.insert(0, ()).generation, NonZeroU32::MIN);
+        assert_eq!(insert(&mut entries, ()).generation, NonZeroU32::MAX);
+        assert_eq!(insert(&mut entries, ()).generation, NonZeroU32::MIN);
     }
 }

@@ -44,7 +44,8 @@
 //!
 //! - **Wheels do not turn.** A slot is dealt out over a finer wheel when it is *first*, that is,
 //!   when somebody asks for the earliest deadline, and only if it holds more timers than can be
-//!   looked through at once. There is no tick, no position that could run ahead of a timer or be
+//!   looked through at once; or when it grows so long that doing it later would take noticeable
+//!   time. There is no tick, no position that could run ahead of a timer or be
 //!   overtaken by one, and so no range beyond which timers are early, late or forgotten. A
 //!   deadline in the past is a deadline like any other.
 //! - **Wheels exist where timers are.** A finer wheel hangs in the slot that it refines and covers
@@ -71,3 +72,8 @@ mod wheel;
 pub use deadline::deadline_after;
 pub use key::TimerKey;
 pub use wheel::{Drain, TimerWheel};
+
+/// The README's example is a test too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

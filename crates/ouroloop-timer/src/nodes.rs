@@ -39,6 +39,9 @@ pub(crate) struct Node {
     /// The slot that this wheel refines; the root has none.
     pub(crate) parent: SlotRef,
     shift: u8,
+    /// How many timers were appended to each list since it was empty or last counted, or more
+    /// than 65535: an upper bound of its length.
+    appended: [u16; 64],
     slots: [Slot; 64],
 }
 
@@ -188,6 +191,7 @@ impl Node {
             prefix_mask: prefix_mask(level),
             parent,
             shift: shift(level),
+            appended: [0; 64],
             slots: [vacant; 64],
         }
     }
@@ -223,6 +227,38 @@ impl Node {
         self.shift == 0
     }
 
+    /// The last timer of a list, or the slot itself if there is none.
+    #[inline]
+    pub(crate) fn last(&self, slot: SlotRef) -> Link {
+        if self.occupied >> slot.digit() & 1 == 0 {
+            Link::slot(slot)
+        } else {
+            self.slot(slot.digit()).tail
+        }
+    }
+
+    /// Makes `timer` the last of a list, or the only one; returns the bound of the list's length.
+    #[inline]
+    pub(crate) fn append(&mut self, digit: u32, timer: Link) -> u16 {
+        let bit = 1 << digit;
+        let list = &mut self.slots[digit as usize];
+        let appended = &mut self.appended[digit as usize];
+        list.tail = timer;
+        if self.occupied & bit == 0 {
+            self.occupied |= bit;
+            list.head = timer;
+            *appended = 1;
+        } else {
+            *appended = appended.saturating_add(1);
+        }
+        *appended
+    }
+
+    /// Corrects the bound of a list's length.
+    pub(crate) fn set_appended(&mut self, digit: u32, count: u16) {
+        self.appended[digit as usize] = count;
+    }
+
     #[inline]
     pub(crate) fn slot(&self, digit: u32) -> &Slot {
         &self.slots[digit as usize]
@@ -243,5 +279,15 @@ impl Node {
             Target::Timer(number) => Some(number),
             Target::Slot(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wheel_takes_680_bytes() {
+        assert_eq!(size_of::<Node>(), 680);
     }
 }

@@ -45,6 +45,7 @@ impl<T> TimerWheel<T> {
                 self.check_node(child, slot_from, slot_to, seen, nodes, earliest);
                 continue;
             }
+            let seen_before = *seen;
             let mut prev = Link::slot(slot);
             let mut link = node.slot(digit).head;
             while let Target::Timer(place) = link.target() {
@@ -64,6 +65,7 @@ impl<T> TimerWheel<T> {
             assert_eq!(link, Link::slot(slot));
             assert_eq!(node.slot(digit).tail, prev);
             assert_ne!(prev, link, "an occupied slot has a timer");
+            assert!(node.is_finest() || *seen - seen_before <= usize::from(LIST_MAX));
         }
     }
 
@@ -140,22 +142,31 @@ fn a_crowd_of_equal_deadlines_takes_one_wheel() {
 }
 
 #[test]
-fn far_timers_are_not_touched_while_others_come_first() {
+fn no_list_grows_long_unless_its_deadlines_are_equal() {
     let mut wheel = TimerWheel::new();
-    let hour = 3_600_000_000_000;
-    for n in 0..10_000 {
-        wheel.insert(hour + n, n);
+    for n in 0..50_000 {
+        // Half of them crowd together, and all are far.
+        wheel.insert(u64::MAX / 2 + (n / 2) * (n % 2), n);
+        if n % 9_973 == 0 {
+            wheel.check();
+        }
     }
-    assert_eq!(wheel.pop_first(), Some((hour, 0)));
-    assert_eq!(wheel.next_deadline(), Some(hour + 1));
-    let wheels = wheel.nodes.len();
-    for n in 0..10_000 {
-        wheel.insert(2 * hour + n, n);
+    wheel.check();
+}
+
+#[test]
+fn a_list_whose_timers_are_cancelled_is_not_dealt_out() {
+    let mut wheel = TimerWheel::new();
+    wheel.insert(1, 0);
+    let mut keys = alloc::collections::VecDeque::new();
+    for n in 0..100_000 {
+        keys.push_back(wheel.insert(u64::MAX - n, n));
+        if keys.len() > LIST_MAX as usize / 4 {
+            wheel.cancel(keys.pop_front().unwrap());
+        }
+        assert_eq!(wheel.next_deadline(), Some(1));
     }
-    wheel.insert(hour, 0);
-    assert_eq!(wheel.next_deadline(), Some(hour));
-    // One wheel tells the hours apart; those of the second hour are in one list.
-    assert_eq!(wheel.nodes.len(), wheels + 1);
+    assert_eq!(wheel.nodes.len(), 1);
 }
 
 #[test]
