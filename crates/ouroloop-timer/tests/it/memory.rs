@@ -119,7 +119,11 @@ fn h27_memory_follows_the_number_of_timers_down() {
         wheel.cancel(key);
     }
     let rest = in_use() - before - keys_bytes;
-    assert!(rest < 64 * 1_024, "{rest} bytes for one timer");
+    // The survivor has the highest place of all, which keeps the list of chunks at its length.
+    assert!(
+        rest < 32 * 1_024 + peak / 100,
+        "{rest} bytes for one timer, {peak} at the peak"
+    );
     assert_eq!(wheel.deadline(survivor), Some(u64::MAX));
 }
 
