@@ -1,8 +1,8 @@
 //! `bench`: our workloads beside those of our peers, as ratios.
 //!
-//! A workload is a group of criterion with one function called `ouroloop` and one for each peer,
-//! so both sides of a ratio come from the same run. Absolute times are not shown: they say more
-//! about the machine than about us.
+//! A workload is a group of criterion with one function for us, named as in `table.rs`, and one for
+//! each peer, so both sides of a ratio come from the same run. Absolute times are not shown: they
+//! say more about the machine than about us.
 
 mod estimates;
 mod progress;

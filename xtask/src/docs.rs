@@ -1,5 +1,7 @@
 //! `docs`: the documentation of all crates, a broken link being an error.
 
+use std::process::ExitCode;
+
 use crate::Outcome;
 use crate::command::CommandLine;
 use crate::workspace::Workspace;
@@ -12,12 +14,14 @@ use crate::workspace::Workspace;
 pub fn run(workspace: &Workspace) -> Outcome {
     let line = command(workspace);
     println!("{line}");
-    let outcome = line.finish()?;
+    if !line.succeeds()? {
+        return Ok(ExitCode::FAILURE);
+    }
     println!(
         "{}",
         workspace.target.join("doc/ouroloop/index.html").display()
     );
-    Ok(outcome)
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The command that builds it.

@@ -40,3 +40,6 @@ pub const UNSAFE: &[&str] = &["ouroloop-task"];
 
 /// Crates with loom models.
 pub const LOOM: &[&str] = &["ouroloop-core"];
+
+/// What our side of a bench is called; every other function of its group is a peer.
+pub const OURS: &[&str] = &["ouroloop", "wheel"];

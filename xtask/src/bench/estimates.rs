@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::table::OURS;
+
 /// The median time of one function of a group.
 #[derive(Debug, PartialEq)]
 pub struct Estimate {
@@ -17,6 +19,12 @@ pub struct Estimate {
     pub who: String,
     /// Nanoseconds for one iteration.
     pub median_ns: f64,
+}
+
+impl Estimate {
+    fn is_ours(&self) -> bool {
+        OURS.contains(&self.who.as_str())
+    }
 }
 
 /// Reads all results below `folder` that were written since `since`.
@@ -34,31 +42,29 @@ pub fn read(folder: &Path, since: SystemTime) -> Result<Vec<Estimate>, Box<dyn E
 
 /// A row for each workload, a column for each peer: our time by theirs.
 ///
-/// Below 1 we are faster. A workload without `ouroloop` or without a peer has no ratio.
+/// Below 1 we are faster. A workload that only one side has is left out.
 pub fn table(estimates: &[Estimate]) -> String {
     let mut rows: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
-    for estimate in estimates {
-        rows.entry(&estimate.workload)
-            .or_default()
-            .insert(&estimate.who, estimate.median_ns);
-    }
-    let peers: BTreeSet<_> = estimates
+    for (us, them) in estimates
         .iter()
-        .map(|e| e.who.as_str())
-        .filter(|w| *w != US)
-        .collect();
+        .flat_map(|us| estimates.iter().map(move |them| (us, them)))
+    {
+        if us.is_ours() && !them.is_ours() && us.workload == them.workload {
+            let row = rows.entry(&us.workload).or_default();
+            row.insert(&them.who, us.median_ns / them.median_ns);
+        }
+    }
+    let peers: BTreeSet<&str> = rows.values().flat_map(|row| row.keys().copied()).collect();
     let mut text = format!("{:32}", "ours / theirs, medians");
     for peer in &peers {
         text += &format!(" {peer:>9}");
     }
-    for (workload, times) in rows {
+    for (workload, ratios) in rows {
         text += &format!("\n{workload:32}");
         for peer in &peers {
-            let ratio = times
-                .get(US)
-                .zip(times.get(peer))
-                .map(|(us, them)| us / them);
-            let shown = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+            let shown = ratios
+                .get(peer)
+                .map_or_else(|| "-".to_owned(), |r| format!("{r:.2}"));
             text += &format!(" {shown:>9}");
         }
     }
@@ -102,12 +108,10 @@ fn parse(about: &Value, result: &Value) -> Option<Estimate> {
     let parameter = about["value_str"].as_str();
     Some(Estimate {
         workload: parameter.map_or_else(|| group.to_owned(), |value| format!("{group}/{value}")),
-        who: about["function_id"].as_str().unwrap_or(US).to_owned(),
+        who: about["function_id"].as_str().unwrap_or_default().to_owned(),
         median_ns: result["median"]["point_estimate"].as_f64()?,
     })
 }
-
-const US: &str = "ouroloop";
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +129,8 @@ mod tests {
             estimate("yield", "tokio", 5.0),
             estimate("yield", "ouroloop", 10.0),
             estimate("yield", "smol", 4.0),
+            estimate("close", "ouroloop", 3.0),
+            estimate("open", "glommio", 3.0),
         ];
         let table = table(&estimates);
         let rows: Vec<Vec<_>> = table
