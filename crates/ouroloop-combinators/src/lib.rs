@@ -1,1 +1,34 @@
-//! sleep, gather, wait, wait_for, timeout, as_completed, shield and TaskGroup with asyncio's semantics
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod as_completed;
+mod error;
+mod gather;
+mod group;
+mod shield;
+mod shutdown;
+mod sleep;
+mod timeout;
+mod wait;
+mod wait_for;
+
+pub use as_completed::{AsCompleted, as_completed};
+pub use error::{AwaitError, EmptySetError, ExceptionGroup, TimeoutError};
+pub use gather::{
+    Gather, GatherMode, Gathering, Plain, ReturnExceptions, ReturnResults, Values, gather,
+};
+pub use group::{ChildOutput, TaskGroup, TaskGroupError, task_group};
+pub use shield::{Shield, shield};
+pub use shutdown::cancel_all_tasks;
+pub use sleep::{Sleep, sleep};
+pub use timeout::{
+    Timeout, TimeoutStateError, timeout, timeout_at, timeout_scope, timeout_scope_at,
+};
+pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, wait};
+pub use wait_for::wait_for;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::gather::tuple::{GatherTuple, gather_tuple};
+}

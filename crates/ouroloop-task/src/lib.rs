@@ -1,1 +1,33 @@
-//! Promise, Task and cancellation scopes with asyncio's semantics
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod arena;
+mod awaitable;
+mod builder;
+mod cancel;
+mod catch;
+mod deadline;
+mod error;
+mod event_loop;
+mod header;
+mod node;
+mod promise;
+mod remote;
+mod scope;
+mod task;
+mod task_cell;
+mod task_ref;
+mod tasks;
+mod wait;
+mod waker;
+
+pub use awaitable::{Awaitable, Eventual, EventualValue, InPlace, IntoTask};
+pub use builder::{FallibleBuilder, TaskBuilder, TaskFactory, create_task, eager_task_factory};
+pub use catch::{Catch, Never, Raise, Scope, ScopeHandle, catch_cancelled, raise_cancelled};
+pub use error::{Cancelled, CancelledBy, InvalidState, RunError, TaskError};
+pub use event_loop::{LoopTasks, create_future};
+pub use promise::{Delegate, Promise, PromiseFuture, PromiseLoan, PromiseValue};
+pub use remote::RemotePromise;
+pub use task::{Task, TaskLoan, TaskValue, all_tasks, current_task};
+pub use task_ref::{AsFutureRef, CallbackId, FutureRef, TaskRef};
+pub use wait::{BareYield, Waiter, WaiterKey, bare_yield};

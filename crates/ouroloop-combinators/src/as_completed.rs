@@ -1,0 +1,230 @@
+//! `as_completed`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use ouroloop_core::{TimerHandle, get_running_loop};
+use ouroloop_task::{
+    AsFutureRef, Awaitable, CallbackId, Eventual, FutureRef, IntoTask, Waiter, WaiterKey,
+};
+
+use crate::error::{AwaitError, TimeoutError};
+
+/// Runs awaitables beside each other and gives their results in the order in which they end.
+///
+/// Coroutines become tasks now. One that is given twice counts once.
+///
+/// # Errors
+///
+/// Each item is a result: [`AwaitError::Task`] for one that ended without a value, and
+/// [`AwaitError::Timeout`] for each that was not done at the end of the
+/// [time allowed](AsCompleted::timeout); those go on.
+///
+/// # Cancellation
+///
+/// Dropping the stream leaves the tasks running. A wait for the next item that is cancelled takes
+/// no item away.
+///
+/// # Ordering
+///
+/// Those that are done already come first, in the order given.
+///
+/// # Panics
+///
+/// If no loop is running in this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use futures_util::StreamExt;
+/// use ouroloop_combinators::{as_completed, sleep};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// async fn after(ms: u64) -> u64 {
+///     sleep(Duration::from_millis(ms)).await;
+///     ms
+/// }
+///
+/// let event_loop = new_event_loop()?;
+/// let order: Vec<_> = event_loop.run_until_complete(async {
+///     as_completed([after(20), after(1)]).map(Result::unwrap).collect().await
+/// })?;
+/// assert_eq!(order, [1, 20]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn as_completed<I>(awaitables: I) -> AsCompleted<<I::Item as Awaitable>::Output>
+where
+    I: IntoIterator,
+    I::Item: IntoTask,
+    <I::Item as Awaitable>::Output: 'static,
+{
+    let mut seen = HashSet::new();
+    let items: Vec<_> = awaitables
+        .into_iter()
+        .map(IntoTask::into_task)
+        .filter(|item| seen.insert(item.as_future_ref()))
+        .collect();
+    let state = Rc::new(State {
+        done: RefCell::new(VecDeque::new()),
+        left: Cell::new(items.len()),
+        waiter: RefCell::new(None),
+        timer: RefCell::new(None),
+    });
+    let callbacks = items
+        .iter()
+        .enumerate()
+        .map(|(place, item)| {
+            let state = state.clone();
+            let future = item.as_future_ref();
+            let id = future.add_done_callback(move |_| state.completed(place));
+            (future, id)
+        })
+        .collect();
+    AsCompleted {
+        todo: items.len(),
+        items: items.into_iter().map(Some).collect(),
+        callbacks: Rc::new(RefCell::new(callbacks)),
+        state,
+        waiting: None,
+    }
+}
+
+/// The stream of [`as_completed`].
+#[must_use = "the results are lost unless the stream is read to its end"]
+pub struct AsCompleted<T: 'static> {
+    items: Vec<Option<Eventual<T>>>,
+    /// How many items the stream still has to give.
+    todo: usize,
+    callbacks: Callbacks,
+    state: Rc<State>,
+    waiting: Option<Waiter>,
+}
+
+type Callbacks = Rc<RefCell<Vec<(FutureRef, CallbackId)>>>;
+
+struct State {
+    /// Those that are done and were not taken, by place; `None` for one that was not in time.
+    done: RefCell<VecDeque<Option<usize>>>,
+    /// How many are not done.
+    left: Cell<usize>,
+    waiter: RefCell<Option<WaiterKey>>,
+    timer: RefCell<Option<TimerHandle>>,
+}
+
+impl State {
+    fn completed(&self, place: usize) {
+        if self.left.get() == 0 {
+            // The time was up first.
+            return;
+        }
+        self.left.set(self.left.get() - 1);
+        self.put(Some(place));
+        if self.left.get() == 0 {
+            if let Some(timer) = self.timer.take() {
+                timer.cancel();
+            }
+        }
+    }
+
+    fn time_is_up(&self, callbacks: &Callbacks) {
+        for (future, id) in callbacks.take() {
+            future.remove_done_callback(id);
+        }
+        for _ in 0..self.left.replace(0) {
+            self.put(None);
+        }
+    }
+
+    fn put(&self, item: Option<usize>) {
+        self.done.borrow_mut().push_back(item);
+        if let Some(waiter) = self.waiter.take() {
+            waiter.fire();
+        }
+    }
+}
+
+impl<T> AsCompleted<T> {
+    /// Gives a [`TimeoutError`] for each that is not done after this time; `None` is no limit.
+    pub fn timeout(self, limit: impl Into<Option<Duration>>) -> AsCompleted<T> {
+        let Some(limit) = limit.into() else {
+            return self;
+        };
+        if self.state.left.get() == 0 {
+            return self;
+        }
+        let state = self.state.clone();
+        let callbacks = self.callbacks.clone();
+        let timer = get_running_loop()
+            .and_then(|running| running.call_later(limit, move || state.time_is_up(&callbacks)));
+        // Making the stream took a running loop already.
+        self.state.timer.replace(timer.ok());
+        self
+    }
+
+    /// How many results are still to come.
+    pub fn len(&self) -> usize {
+        self.todo
+    }
+
+    /// Whether all results were given.
+    pub fn is_empty(&self) -> bool {
+        self.todo == 0
+    }
+}
+
+impl<T> Stream for AsCompleted<T> {
+    type Item = Result<T, AwaitError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.todo == 0 {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Some(waiter) = &mut this.waiting {
+                ready!(Pin::new(waiter).poll(cx));
+                this.waiting = None;
+            }
+            let next = this.state.done.borrow_mut().pop_front();
+            let Some(next) = next else {
+                let waiter = Waiter::new();
+                this.state.waiter.replace(Some(waiter.key()));
+                this.waiting = Some(waiter);
+                continue;
+            };
+            this.todo -= 1;
+            return Poll::Ready(Some(match next {
+                Some(place) => this.items[place]
+                    .take()
+                    .expect("each is done once")
+                    .take()
+                    .map_err(AwaitError::from),
+                None => Err(TimeoutError.into()),
+            }));
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.todo, Some(self.todo))
+    }
+}
+
+impl<T> Drop for AsCompleted<T> {
+    fn drop(&mut self) {
+        if let Some(timer) = self.state.timer.take() {
+            timer.cancel();
+        }
+        for (future, id) in self.callbacks.take() {
+            future.remove_done_callback(id);
+        }
+    }
+}

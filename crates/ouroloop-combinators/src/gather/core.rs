@@ -1,0 +1,175 @@
+//! What decides a gather, without the types of its results.
+//!
+//! # State
+//!
+//! Until it is known how the results are to be read (`settle`), ends of children are only written
+//! down; nobody can have looked at the outer promise by then. After that each end is counted as
+//! asyncio does: in the order of the children's callbacks, the first failure ends the gather, or
+//! the last child does.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ouroloop_core::{LoopError, LoopRef};
+use ouroloop_task::{Delegate, FutureRef, LoopTasks, Promise, PromiseFuture, TaskError};
+
+pub(crate) struct Core {
+    children: Rc<Children>,
+    outer: Promise<()>,
+    finished: Cell<usize>,
+    first_failed: Cell<Option<usize>>,
+    /// Ends of children that came before `settle`: their places.
+    early: RefCell<Vec<usize>>,
+    reading: OnceCell<Reading>,
+}
+
+struct Reading {
+    return_exceptions: bool,
+    /// Whether the child at a place ended in a value that is an error.
+    failed: Box<dyn Fn(usize) -> bool>,
+}
+
+/// Whom a gather asks when it is cancelled. Apart from the core, which owns the promise that owns
+/// this.
+struct Children {
+    /// Each once, with the first place where it was given.
+    unique: Vec<(usize, FutureRef)>,
+    cancel_requested: Cell<bool>,
+}
+
+impl Delegate for Children {
+    fn ask(&self) -> Vec<FutureRef> {
+        self.unique.iter().map(|(_, child)| child.clone()).collect()
+    }
+
+    fn asked(&self, accepted: bool) {
+        if accepted {
+            self.cancel_requested.set(true);
+        }
+    }
+}
+
+/// A gathered awaitable failed; its own error says how.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a gathered awaitable failed; await the gather for its error")]
+struct GatheredFailure;
+
+impl Core {
+    pub(crate) fn new(
+        event_loop: &LoopRef,
+        futures: Vec<FutureRef>,
+    ) -> Result<Rc<Core>, LoopError> {
+        let mut places = HashMap::with_capacity(futures.len());
+        let mut unique = Vec::with_capacity(futures.len());
+        for (place, future) in futures.into_iter().enumerate() {
+            if places.insert(future.clone(), place).is_none() {
+                unique.push((place, future));
+            }
+        }
+        let children = Rc::new(Children {
+            unique,
+            cancel_requested: Cell::new(false),
+        });
+        let core = Rc::new(Core {
+            outer: event_loop.create_delegating_future(children.clone())?,
+            children,
+            finished: Cell::new(0),
+            first_failed: Cell::new(None),
+            early: RefCell::new(Vec::new()),
+            reading: OnceCell::new(),
+        });
+        for (place, child) in &core.children.unique {
+            let place = *place;
+            if child.done() {
+                core.early.borrow_mut().push(place);
+                continue;
+            }
+            let core = core.clone();
+            child.add_done_callback(move |child| core.child_done(place, child));
+        }
+        if core.children.unique.is_empty() {
+            // Nobody else can set it.
+            let _ = core.outer.set_result(());
+        }
+        Ok(core)
+    }
+
+    pub(crate) fn outer(&self) -> PromiseFuture<()> {
+        self.outer.future()
+    }
+
+    /// The place of the child that failed first, if that is what ended the gather.
+    pub(crate) fn first_failed(&self) -> Option<usize> {
+        self.first_failed.get()
+    }
+
+    /// Says how the results are to be read, and counts the children that are done already.
+    pub(crate) fn settle(&self, return_exceptions: bool, failed: Box<dyn Fn(usize) -> bool>) {
+        let reading = Reading {
+            return_exceptions,
+            failed,
+        };
+        if self.reading.set(reading).is_err() {
+            unreachable!("a gather is read in one way");
+        }
+        for place in self.early.take() {
+            let child = self.children.unique.iter().find(|(at, _)| *at == place);
+            if let Some((_, child)) = child {
+                self.child_done(place, child);
+            }
+        }
+    }
+
+    fn child_done(&self, place: usize, child: &FutureRef) {
+        let Some(reading) = self.reading.get() else {
+            self.early.borrow_mut().push(place);
+            return;
+        };
+        self.finished.set(self.finished.get() + 1);
+        if self.outer.done() {
+            if !child.cancelled() {
+                child.mark_retrieved();
+            }
+            return;
+        }
+        if !reading.return_exceptions {
+            if let Some(error) = self.failure(reading, place, child) {
+                self.first_failed.set(Some(place));
+                self.end(error);
+                return;
+            }
+        }
+        if self.finished.get() < self.children.unique.len() {
+            return;
+        }
+        if self.children.cancel_requested.get() {
+            // asyncio takes the message of the last child, cancelled or not.
+            let cancelled = child.exception().filter(TaskError::is_cancelled);
+            self.end(cancelled.unwrap_or_else(|| {
+                TaskError::Cancelled(ouroloop_task::Cancelled::new(
+                    ouroloop_task::CancelledBy::Task,
+                ))
+            }));
+        } else {
+            // It is pending: that was asked above.
+            let _ = self.outer.set_result(());
+        }
+    }
+
+    fn failure(&self, reading: &Reading, place: usize, child: &FutureRef) -> Option<TaskError> {
+        match child.exception() {
+            Some(error) => Some(error),
+            None if (reading.failed)(place) => {
+                child.mark_retrieved();
+                Some(TaskError::failed(GatheredFailure))
+            }
+            None => None,
+        }
+    }
+
+    fn end(&self, error: TaskError) {
+        // It is pending: its callers asked.
+        let _ = self.outer.set_error(error);
+    }
+}

@@ -1,0 +1,322 @@
+//! `gather`: the function, what it gives, and the ways to read it.
+
+mod core;
+mod mode;
+pub(crate) mod tuple;
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ouroloop_core::{LoopError, LoopRef, get_running_loop};
+use ouroloop_task::{
+    AsFutureRef, Awaitable, CallbackId, Eventual, FutureRef, IntoTask, PromiseValue, TaskError,
+};
+
+use self::core::Core;
+pub use self::mode::{GatherMode, Plain, ReturnExceptions, ReturnResults, Values};
+
+/// Runs awaitables beside each other and gathers their results, in the order given.
+///
+/// Coroutines become tasks now, in that order; whatever is given twice counts once. Awaiting the
+/// gather of `Result<T, E>`s gives `Result<Vec<T>, E>`: the first error wins at once, and the others
+/// go on. For the rest there are
+///
+/// - [`return_exceptions`](Gather::return_exceptions): every result, failed or not;
+/// - [`values`](Gather::values): for outputs that are no `Result`;
+/// - [`return_results`](Gather::return_results): the same with what became of each;
+/// - [`start`](Gather::start): a handle to keep, ask, cancel and await later.
+///
+/// # Errors
+///
+/// `E` has to be made of a [`TaskError`] too, for a child that panicked or was cancelled:
+/// `io::Error`, boxed errors and `TaskError` itself are. The cancellation of one child ends the
+/// gather like an error, and leaves the others alone.
+///
+/// # Cancellation
+///
+/// A request is passed on to all that are not done. Whatever they make of it, the gather then ends
+/// cancelled, also with `return_exceptions`, unless an error was first.
+///
+/// # Ordering
+///
+/// The gather is done one iteration after the child that decides it. Of those that are done
+/// already when it is made, the first error in the order given decides.
+///
+/// # Panics
+///
+/// If no loop is running in this thread.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_combinators::gather;
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// async fn half(n: u32) -> Result<u32, Box<dyn std::error::Error>> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err("odd".into()) }
+/// }
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     assert_eq!(gather([half(2), half(4)]).await.unwrap(), [1, 2]);
+///     assert_eq!(gather([half(2), half(3)]).await.unwrap_err().to_string(), "odd");
+///     let all = gather([half(2), half(3)]).return_exceptions().await.unwrap();
+///     assert!(all[0].is_ok() && all[1].is_err());
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn gather<I>(awaitables: I) -> Gather<<I::Item as Awaitable>::Output>
+where
+    I: IntoIterator,
+    I::Item: IntoTask,
+    <I::Item as Awaitable>::Output: 'static,
+{
+    let running = get_running_loop();
+    match running.and_then(|running| gather_on(&running, awaitables)) {
+        Ok(gather) => gather,
+        Err(error) => panic!("gather: {error}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn gather_on<I>(
+    event_loop: &LoopRef,
+    awaitables: I,
+) -> Result<Gather<<I::Item as Awaitable>::Output>, LoopError>
+where
+    I: IntoIterator,
+    I::Item: IntoTask,
+    <I::Item as Awaitable>::Output: 'static,
+{
+    let mut items = Vec::new();
+    for awaitable in awaitables {
+        items.push(awaitable.into_task_on(event_loop)?);
+    }
+    let futures = items.iter().map(Eventual::as_future_ref).collect();
+    Ok(Gather {
+        core: Core::new(event_loop, futures)?,
+        items: items.into(),
+    })
+}
+
+/// A gather whose results nobody has asked for yet: await it, or say how to read it.
+#[must_use = "the results are lost unless the gather is awaited"]
+pub struct Gather<T: 'static> {
+    core: Rc<Core>,
+    items: Rc<[Eventual<T>]>,
+}
+
+impl<T: 'static> Gather<T> {
+    fn read_as<M: GatherMode<T>>(self) -> Gathering<T, M> {
+        M::prepare(&self.items);
+        let items = self.items.clone();
+        self.core.settle(
+            M::RETURN_EXCEPTIONS,
+            Box::new(move |place| M::failed(&items[place])),
+        );
+        Gathering {
+            core: self.core,
+            items: self.items,
+            mode: PhantomData,
+        }
+    }
+
+    /// Gives the outputs as they are, of whatever type: only a panic or a cancellation is an error.
+    pub fn values(self) -> Gathering<T, Values> {
+        self.read_as()
+    }
+
+    /// Gives what became of each: its output, or the panic or cancellation that ended it.
+    pub fn return_results(self) -> Gathering<T, ReturnResults> {
+        self.read_as()
+    }
+}
+
+impl<T: 'static, E: 'static> Gather<Result<T, E>> {
+    /// Gives every result; failures and cancellations do not end it early.
+    ///
+    /// Awaiting it can still give an error: when the gather itself was cancelled.
+    pub fn return_exceptions(self) -> Gathering<Result<T, E>, ReturnExceptions>
+    where
+        E: From<TaskError>,
+    {
+        self.read_as()
+    }
+
+    /// A handle to keep: it can be asked and cancelled, and awaited later.
+    pub fn start(self) -> Gathering<Result<T, E>, Plain>
+    where
+        E: From<TaskError>,
+    {
+        self.read_as()
+    }
+}
+
+impl<T: 'static, E: From<TaskError> + 'static> IntoFuture for Gather<Result<T, E>> {
+    type Output = Result<Vec<T>, E>;
+    type IntoFuture = GatherValue<Result<T, E>, Plain>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.start().into_future()
+    }
+}
+
+/// A gather under way, as asyncio's `gather` returns it.
+///
+/// Awaiting it by value moves the results out; awaiting `&gathering` clones them.
+#[must_use = "the results are lost unless the gather is awaited"]
+pub struct Gathering<T: 'static, M> {
+    core: Rc<Core>,
+    items: Rc<[Eventual<T>]>,
+    mode: PhantomData<fn() -> M>,
+}
+
+impl<T: 'static, M> Gathering<T, M> {
+    /// Asks all children that are not done to cancel; whether any accepted.
+    ///
+    /// It is not done at once: it waits for the first that ends cancelled, or with
+    /// `return_exceptions` for all.
+    pub fn cancel(&self) -> bool {
+        self.as_future_ref().cancel()
+    }
+
+    /// The same, with a message.
+    pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
+        self.as_future_ref().cancel_with(message)
+    }
+
+    /// Whether it has its outcome.
+    pub fn done(&self) -> bool {
+        self.core.outer().done()
+    }
+
+    /// Calls `callback` through the loop once it is done.
+    pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
+        self.as_future_ref().add_done_callback(callback)
+    }
+
+    /// The results, without waiting; they stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting it, and [`TaskError::InvalidState`] while it is pending.
+    pub fn result(&self) -> M::Output
+    where
+        T: Clone,
+        M: GatherMode<T>,
+    {
+        self.read(self.core.outer().result().map(|()| ()), Eventual::peek)
+    }
+
+    fn read(
+        &self,
+        ended: Result<(), TaskError>,
+        get: fn(&Eventual<T>) -> Result<T, TaskError>,
+    ) -> M::Output
+    where
+        M: GatherMode<T>,
+    {
+        match (ended, self.core.first_failed()) {
+            (Ok(()), _) => M::all(self.items.iter().map(get)),
+            (Err(_), Some(place)) => M::first(get(&self.items[place])),
+            (Err(error), None) => M::first(Err(error)),
+        }
+    }
+}
+
+impl<T: 'static, M> AsFutureRef for Gathering<T, M> {
+    fn as_future_ref(&self) -> FutureRef {
+        self.core.outer().as_future_ref()
+    }
+}
+
+/// The future of a gather.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct GatherValue<T: 'static, M> {
+    gathering: Gathering<T, M>,
+    wait: PromiseValue<()>,
+    get: fn(&Eventual<T>) -> Result<T, TaskError>,
+}
+
+impl<T: 'static, M> Unpin for GatherValue<T, M> {}
+
+impl<T: 'static, M: GatherMode<T>> Future for GatherValue<T, M> {
+    type Output = M::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let this = self.get_mut();
+        let ended = ready!(Pin::new(&mut this.wait).poll(cx));
+        Poll::Ready(this.gathering.read(ended, this.get))
+    }
+}
+
+impl<T: 'static, M: GatherMode<T>> IntoFuture for Gathering<T, M> {
+    type Output = M::Output;
+    type IntoFuture = GatherValue<T, M>;
+
+    fn into_future(self) -> GatherValue<T, M> {
+        GatherValue {
+            wait: self.core.outer().into_future(),
+            gathering: self,
+            get: Eventual::take,
+        }
+    }
+}
+
+impl<T: Clone + 'static, M: GatherMode<T>> IntoFuture for &Gathering<T, M> {
+    type Output = M::Output;
+    type IntoFuture = GatherValue<T, M>;
+
+    fn into_future(self) -> GatherValue<T, M> {
+        GatherValue {
+            wait: self.core.outer().into_future(),
+            gathering: Gathering {
+                core: self.core.clone(),
+                items: self.items.clone(),
+                mode: PhantomData,
+            },
+            get: Eventual::peek,
+        }
+    }
+}
+
+impl<T: 'static, M> Gathering<T, M>
+where
+    M: GatherMode<T>,
+{
+    fn into_eventual(self, get: fn(&Eventual<T>) -> Result<T, TaskError>) -> Eventual<M::Output>
+    where
+        M: 'static,
+    {
+        let future = self.as_future_ref();
+        Eventual::new(future, move || {
+            let ended = self.core.outer().result().map(|()| ());
+            Ok(self.read(ended, get))
+        })
+    }
+}
+
+impl<T: 'static, M: GatherMode<T> + 'static> Awaitable for Gathering<T, M> {
+    type Output = M::Output;
+    type Awaited = ouroloop_task::EventualValue<M::Output>;
+
+    fn into_awaited(self) -> Self::Awaited {
+        self.into_eventual(Eventual::take).into_future()
+    }
+
+    fn existing(&self) -> Option<FutureRef> {
+        Some(self.as_future_ref())
+    }
+}
+
+impl<T: 'static, M: GatherMode<T> + 'static> IntoTask for Gathering<T, M> {
+    fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<M::Output>, LoopError> {
+        Ok(self.into_eventual(Eventual::take))
+    }
+}

@@ -1,0 +1,326 @@
+//! `TaskGroup`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::future::Future;
+use std::rc::Rc;
+
+use ouroloop_task::{
+    AsFutureRef, Cancelled, CancelledBy, FutureRef, Scope, ScopeHandle, Task, TaskBuilder,
+    TaskError, TaskRef, Waiter, WaiterKey, current_task,
+};
+
+use crate::error::ExceptionGroup;
+
+/// Runs `body` with a group of tasks, and waits for all of them: asyncio's
+/// `async with TaskGroup() as tg`.
+///
+/// The first child that fails, other than by cancellation, ends the group: the other children and
+/// the body are cancelled, and all are waited for. A body that fails does the same to the children.
+/// The handle of the group can be cloned into children, which may add more.
+///
+/// # Errors
+///
+/// [`ExceptionGroup`] with all errors in the order in which they came, that of the body last. A
+/// child that was merely cancelled is none.
+///
+/// # Cancellation
+///
+/// The children are cancelled and waited for, and then the cancellation goes on, unless there were
+/// errors: those win, and the task is cancelled at its next await instead. Dropped without that, by
+/// a `select!` for example, the group cancels its children and does not wait.
+///
+/// # Ordering
+///
+/// Children start in the order of their creation, in the next iteration, and are cancelled in that
+/// order. One that has not started then never runs. Leaving the group takes one iteration more than
+/// its last child, and none if it has no child.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_combinators::task_group;
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{LoopTasks, TaskError};
+///
+/// let event_loop = new_event_loop()?;
+/// let sum = event_loop.run_until_complete(async {
+///     task_group(async |tg| {
+///         let one = tg.create_task(async { Ok::<_, TaskError>(1) })?;
+///         let two = tg.create_task(async { Ok::<_, TaskError>(2) })?;
+///         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(one.await? + two.await?)
+///     })
+///     .await
+/// })??;
+/// assert_eq!(sum, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Borrowing
+///
+/// Children own what they use (`'static`), though they need not be `Send`. Letting them borrow from
+/// the caller was tried: a group whose future is leaked, or dropped by a `select!`, ends before its
+/// children do, and they would be left with dangling references; stable Rust has no way to forbid
+/// that. Share by `Rc`, which costs no atomics here.
+pub async fn task_group<R, E>(
+    body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
+) -> Result<R, ExceptionGroup>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let parent = current_task().expect("a task group belongs to a task: await it in one");
+    let scope = Scope::new();
+    let group = TaskGroup {
+        state: Rc::new(State {
+            parent: parent.clone(),
+            scope: scope.handle(),
+            children: RefCell::new(BTreeMap::new()),
+            errors: RefCell::new(Vec::new()),
+            exit: RefCell::new(None),
+            exiting: Cell::new(false),
+            aborting: Cell::new(false),
+            parent_cancel_requested: Cell::new(false),
+        }),
+    };
+    let guard = AbortOnDrop(group.clone());
+    let state = &group.state;
+    let left = scope.catch(body(group.clone())).await;
+
+    state.exiting.set(true);
+    let mut propagate = None;
+    let mut body_error = None;
+    let mut value = None;
+    match left {
+        Ok(Ok(result)) => value = Some(result),
+        Ok(Err(error)) => body_error = Some(TaskError::failed(error)),
+        Err(cancelled) => propagate = Some(cancelled),
+    }
+    if value.is_none() && !state.aborting.get() {
+        state.abort();
+    }
+    while !state.children.borrow().is_empty() {
+        let waiter = Waiter::new();
+        state.exit.replace(Some(waiter.key()));
+        let waited = scope.catch(waiter).await;
+        state.exit.replace(None);
+        if let Err(cancelled) = waited {
+            if !state.aborting.get() {
+                state.abort();
+                propagate = Some(cancelled);
+            } else if propagate.is_none() && cancelled.by() != CancelledBy::Group {
+                // Nobody else would deliver it, should the group end without an error.
+                propagate = Some(cancelled);
+            }
+        }
+    }
+    drop(guard);
+    scope.close();
+
+    if state.parent_cancel_requested.get() && parent.uncancel() == 0 {
+        propagate = None;
+    }
+    let mut errors = state.errors.take();
+    if let (Some(cancelled), true) = (propagate, errors.is_empty()) {
+        cancelled.raise().await;
+    }
+    errors.extend(body_error);
+    match value {
+        _ if !errors.is_empty() => {
+            if parent.cancelling() > 0 {
+                // The request stays counted once, and is delivered at the next await.
+                parent.uncancel();
+                parent.cancel();
+            }
+            Err(ExceptionGroup::new(errors))
+        }
+        Some(value) => Ok(value),
+        // Only `TaskGroup::cancel` ends a body early without an error or a cancellation.
+        None => Err(ExceptionGroup::new(errors)),
+    }
+}
+
+/// A group of tasks under way: see [`task_group`]. Clones are the same group.
+#[derive(Clone)]
+pub struct TaskGroup {
+    state: Rc<State>,
+}
+
+struct State {
+    parent: TaskRef,
+    scope: ScopeHandle,
+    /// Those that are not done, by number, which is the order of their creation.
+    children: RefCell<BTreeMap<u64, FutureRef>>,
+    errors: RefCell<Vec<TaskError>>,
+    /// Whom the last child wakes.
+    exit: RefCell<Option<WaiterKey>>,
+    exiting: Cell<bool>,
+    aborting: Cell<bool>,
+    parent_cancel_requested: Cell<bool>,
+}
+
+/// Why a group takes no more tasks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskGroupError {
+    /// Its body and all its tasks have ended. Create tasks while it runs.
+    #[error("the task group is finished; create tasks while its body or a child runs")]
+    Finished,
+    /// It was cancelled, or something in it failed. Let the error go on.
+    #[error("the task group is shutting down; return from its body")]
+    ShuttingDown,
+}
+
+/// What a child of a group may give: a `Result`, or nothing.
+pub trait ChildOutput {
+    /// The value of the child's task.
+    type Value: 'static;
+
+    /// The value, or the error that ends the group.
+    ///
+    /// # Errors
+    ///
+    /// The error of the child.
+    fn into_result(self) -> Result<Self::Value, TaskError>;
+}
+
+impl ChildOutput for () {
+    type Value = ();
+
+    fn into_result(self) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+impl<T: 'static, E: Into<Box<dyn Error + Send + Sync>>> ChildOutput for Result<T, E> {
+    type Value = T;
+
+    fn into_result(self) -> Result<T, TaskError> {
+        self.map_err(TaskError::failed)
+    }
+}
+
+impl TaskGroup {
+    /// Adds a task to the group.
+    ///
+    /// Its value is that of `Ok`; its error is shared by the group and all who await the task.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskGroupError`] if the group takes no more; the future is dropped.
+    #[track_caller]
+    pub fn create_task<F>(
+        &self,
+        future: F,
+    ) -> Result<Task<<F::Output as ChildOutput>::Value>, TaskGroupError>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput,
+    {
+        self.create_task_with(TaskBuilder::new(), future)
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskGroupError`] if the group takes no more; the future is dropped.
+    #[track_caller]
+    pub fn create_task_with<F>(
+        &self,
+        options: TaskBuilder,
+        future: F,
+    ) -> Result<Task<<F::Output as ChildOutput>::Value>, TaskGroupError>
+    where
+        F: Future + 'static,
+        F::Output: ChildOutput,
+    {
+        let state = &self.state;
+        if state.exiting.get() && state.children.borrow().is_empty() {
+            return Err(TaskGroupError::Finished);
+        }
+        if state.aborting.get() {
+            return Err(TaskGroupError::ShuttingDown);
+        }
+        let task = options
+            .fallible()
+            .create_task(async move { future.await.into_result() });
+        state
+            .children
+            .borrow_mut()
+            .insert(task.id(), task.as_future_ref());
+        let group = self.clone();
+        let id = task.id();
+        task.as_future_ref()
+            .add_done_callback(move |child| group.state.child_done(id, child));
+        Ok(task)
+    }
+
+    /// Ends the group early: its tasks and its body are cancelled, which is no error.
+    ///
+    /// The body unwinds, so the group has no value to give, and gives an [`ExceptionGroup`] with
+    /// nothing in it, unless something failed; a body that catches the cancellation gives its
+    /// value. Does nothing once the group has ended.
+    pub fn cancel(&self) {
+        let state = &self.state;
+        if state.exiting.get() && state.children.borrow().is_empty() {
+            return;
+        }
+        if !state.aborting.get() {
+            state.abort();
+        }
+        state.cancel_parent();
+    }
+}
+
+impl State {
+    fn abort(&self) {
+        self.aborting.set(true);
+        let request = Cancelled::new(CancelledBy::Group);
+        let children: Vec<_> = self.children.borrow().values().cloned().collect();
+        for child in children {
+            child.request(&request);
+        }
+    }
+
+    fn cancel_parent(&self) {
+        if !self.parent_cancel_requested.replace(true) {
+            self.scope.cancel(&Cancelled::new(CancelledBy::Group));
+        }
+    }
+
+    fn child_done(&self, id: u64, child: &FutureRef) {
+        self.children.borrow_mut().remove(&id);
+        if self.children.borrow().is_empty() {
+            if let Some(exit) = &*self.exit.borrow() {
+                exit.fire();
+            }
+        }
+        if child.cancelled() {
+            return;
+        }
+        let Some(error) = child.exception() else {
+            return;
+        };
+        self.errors.borrow_mut().push(error);
+        if !self.parent.done() && !self.aborting.get() && !self.parent_cancel_requested.get() {
+            self.abort();
+            self.cancel_parent();
+        }
+    }
+}
+
+/// Cancels the children of a group that is dropped before its exit.
+struct AbortOnDrop(TaskGroup);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if !self.0.state.children.borrow().is_empty() {
+            self.0.state.abort();
+        }
+    }
+}

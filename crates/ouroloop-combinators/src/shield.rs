@@ -1,0 +1,202 @@
+//! `shield`.
+
+use std::cell::Cell;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ouroloop_task::{
+    AsFutureRef, FutureRef, Promise, PromiseFuture, PromiseValue, TaskError, create_future,
+};
+use pin_project_lite::pin_project;
+
+/// Awaits a task, and keeps a cancellation of the awaiting task away from it.
+///
+/// Give it a reference: what a cancelled shield leaves behind is the task itself, which its owner
+/// still holds, and which goes on. What is done already needs no shield, and is awaited as it is.
+///
+/// # Errors
+///
+/// [`TaskError::Cancelled`] if the task itself was cancelled by somebody, or the shield by
+/// [`Shield::cancel`]; else what the task ended with.
+///
+/// # Cancellation
+///
+/// The shield is cancelled at once, and the task not at all. If the task fails later and nobody
+/// else looks at it, that is reported as an error never retrieved.
+///
+/// # Ordering
+///
+/// The shield is done one iteration after the task.
+///
+/// # Panics
+///
+/// If no loop is running in this thread.
+///
+/// # Differences from asyncio
+///
+/// A coroutine cannot be given: nobody would hold the task that is left. Make a task of it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::{shield, sleep, timeout};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{create_task, LoopTasks};
+///
+/// let event_loop = new_event_loop()?;
+/// let saved = event_loop.run_until_complete(async {
+///     let saving = create_task(async {
+///         sleep(Duration::from_millis(2)).await;
+///         "saved"
+///     });
+///     let late = timeout(Duration::from_millis(1), shield(&saving).into_future()).await;
+///     assert!(late.is_err());
+///     saving.await
+/// })??;
+/// assert_eq!(saved, "saved");
+/// # use std::future::IntoFuture;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
+    let future = inner.as_future_ref();
+    if future.done() {
+        return Shield { inner, outer: None };
+    }
+    let outer: Promise<()> = create_future();
+    let waiting = outer.future();
+    let id = future.add_done_callback({
+        // The callback is what sets the outer promise; if it is removed, nobody will.
+        let outer = Rc::new(Cell::new(Some(outer)));
+        move |inner| {
+            if let Some(outer) = outer.take() {
+                conclude(inner, &outer);
+            }
+        }
+    });
+    waiting.add_done_callback({
+        let future = future.clone();
+        move |_| {
+            future.remove_done_callback(id);
+        }
+    });
+    Shield {
+        inner,
+        outer: Some(waiting),
+    }
+}
+
+fn conclude(inner: &FutureRef, outer: &Promise<()>) {
+    if outer.cancelled() {
+        if !inner.cancelled() {
+            inner.mark_retrieved();
+        }
+        return;
+    }
+    // Whoever cancelled the shield meanwhile was told so; the value is read from the task.
+    match inner.exception() {
+        _ if inner.cancelled() => {
+            outer.cancel();
+        }
+        Some(error) => {
+            let _ = outer.set_error(error);
+        }
+        None => {
+            let _ = outer.set_result(());
+        }
+    }
+}
+
+/// A shield around a task: see [`shield`].
+#[must_use = "a shield does nothing unless it is awaited"]
+pub struct Shield<W> {
+    inner: W,
+    outer: Option<PromiseFuture<()>>,
+}
+
+impl<W: AsFutureRef> Shield<W> {
+    /// Cancels the shield and not the task; false if it is done.
+    pub fn cancel(&self) -> bool {
+        self.as_future_ref().cancel()
+    }
+
+    /// The same, with a message.
+    pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
+        self.as_future_ref().cancel_with(message)
+    }
+
+    /// Whether it has its outcome.
+    pub fn done(&self) -> bool {
+        self.as_future_ref().done()
+    }
+
+    /// Whether it was cancelled.
+    pub fn cancelled(&self) -> bool {
+        self.as_future_ref().cancelled()
+    }
+
+    /// What it shields.
+    pub fn inner(&self) -> &W {
+        &self.inner
+    }
+}
+
+impl<W: AsFutureRef> AsFutureRef for Shield<W> {
+    fn as_future_ref(&self) -> FutureRef {
+        match &self.outer {
+            Some(outer) => outer.as_future_ref(),
+            None => self.inner.as_future_ref(),
+        }
+    }
+}
+
+impl<W, T, E> IntoFuture for Shield<W>
+where
+    W: IntoFuture<Output = Result<T, E>>,
+    E: From<TaskError>,
+{
+    type Output = Result<T, E>;
+    type IntoFuture = Shielded<W::IntoFuture>;
+
+    fn into_future(self) -> Shielded<W::IntoFuture> {
+        Shielded {
+            outer: self.outer.map(IntoFuture::into_future),
+            inner: self.inner.into_future(),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of a [`Shield`].
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Shielded<F> {
+        outer: Option<PromiseValue<()>>,
+        #[pin]
+        inner: F,
+    }
+}
+
+impl<F, T, E> Future for Shielded<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: From<TaskError>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(outer) = this.outer {
+            let ended = ready!(Pin::new(outer).poll(cx));
+            *this.outer = None;
+            if let Err(error @ TaskError::Cancelled(_)) = ended {
+                return Poll::Ready(Err(error.into()));
+            }
+        }
+        // It is done, so this does not suspend.
+        this.inner.poll(cx)
+    }
+}

@@ -1,0 +1,65 @@
+//! The end of a run: what is left over is cancelled, and waited for.
+
+use ouroloop_core::{ExceptionContext, LoopRef};
+use ouroloop_task::{Cancelled, CancelledBy, Eventual, LoopTasks, RunError, TaskRef};
+
+use crate::gather::gather_on;
+
+/// Cancels all tasks of a loop, oldest first, and runs it until they are done: the last act of
+/// asyncio's `run`.
+///
+/// A task that such a one makes in its clean-up is not cancelled: there is one pass.
+///
+/// # Errors
+///
+/// [`RunError`] if the loop is closed or running, or cannot go on. What the tasks fail with goes to
+/// the loop's exception handler.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_combinators::cancel_all_tasks;
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// let task = event_loop.create_task(std::future::pending::<()>())?;
+/// cancel_all_tasks(&event_loop)?;
+/// assert!(task.cancelled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cancel_all_tasks(event_loop: &LoopRef) -> Result<(), RunError> {
+    let tasks = event_loop.all_tasks();
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let request = Cancelled::new(CancelledBy::Shutdown);
+    for task in &tasks {
+        task.as_future_ref().request(&request);
+    }
+    let ends: Vec<Eventual<()>> = tasks
+        .iter()
+        .map(|task| Eventual::new(task.as_future_ref(), || Ok(())))
+        .collect();
+    let gathering = gather_on(event_loop, ends)?.return_results();
+    // What each ended with is looked at below.
+    let _ = event_loop.run_until_complete(gathering)?;
+    for task in &tasks {
+        report(event_loop, task);
+    }
+    Ok(())
+}
+
+fn report(event_loop: &LoopRef, task: &TaskRef) {
+    let future = task.as_future_ref();
+    if task.cancelled() || !future.ended_in_error() {
+        return;
+    }
+    let mut context = ExceptionContext::new("unhandled exception during run() shutdown")
+        .with_source(format!("{future:?}"))
+        .with_created_at(task.created_at());
+    if let Some(error) = future.exception() {
+        context = context.with_exception(error);
+    }
+    event_loop.call_exception_handler(context);
+}

@@ -1,0 +1,103 @@
+//! `sleep`.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ouroloop_core::with_running;
+use ouroloop_task::{BareYield, Waiter, bare_yield};
+
+/// Waits until `delay` has gone by; a delay of nothing gives the others a turn.
+///
+/// The time runs from the first poll, on the clock of the loop.
+///
+/// # Cancellation
+///
+/// The timer is removed.
+///
+/// # Ordering
+///
+/// A delay of nothing is one iteration, without a timer. Any other is as many as it takes for the
+/// timer to be due, and one more: the timer wakes the task, which resumes in the next iteration.
+/// Sleeps that end at the same time end in the order in which they began. None ends early.
+///
+/// # Panics
+///
+/// When it is first polled, if no loop is running in this thread.
+///
+/// # Differences from asyncio
+///
+/// There is no result to pass through: await, and then use the value.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::sleep;
+/// use ouroloop_core::{new_event_loop, get_running_loop};
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     let event_loop = get_running_loop().expect("one is running");
+///     let before = event_loop.time();
+///     sleep(Duration::from_millis(2)).await;
+///     assert!(event_loop.time() - before >= Duration::from_millis(2));
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn sleep(delay: Duration) -> Sleep {
+    Sleep {
+        state: State::New {
+            delay,
+            caller: Location::caller(),
+        },
+    }
+}
+
+/// The future of [`sleep`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Sleep {
+    state: State,
+}
+
+enum State {
+    New {
+        delay: Duration,
+        caller: &'static Location<'static>,
+    },
+    Turn(BareYield),
+    Timed(Waiter),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::New { delay, caller } = self.state {
+            self.state = begin(delay, caller);
+        }
+        match &mut self.state {
+            State::New { .. } => unreachable!("begin leaves that state"),
+            State::Turn(turn) => Pin::new(turn).poll(cx),
+            State::Timed(waiter) => Pin::new(waiter).poll(cx),
+        }
+    }
+}
+
+fn begin(delay: Duration, caller: &'static Location<'static>) -> State {
+    if delay.is_zero() {
+        return State::Turn(bare_yield());
+    }
+    let when = with_running(|running| running.map(|running| running.time().saturating_add(delay)));
+    let Some(when) = when else {
+        panic!("sleep at {caller}: no running event loop; await it in a task of a loop");
+    };
+    let waiter = Waiter::new();
+    // The loop is running, so it is not closed.
+    let _ = waiter.fire_at(when);
+    State::Timed(waiter)
+}

@@ -1,0 +1,256 @@
+//! `timeout`, `timeout_at`, and the timeout whose deadline moves.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ouroloop_core::with_running;
+use ouroloop_task::{Cancelled, Scope, ScopeHandle, TaskRef, current_task};
+
+use crate::error::TimeoutError;
+
+/// Runs `future` for at most `delay`; `None` is no limit.
+///
+/// At the deadline what `future` is waiting for is cancelled, as `cancel()` would, and it unwinds
+/// up to here. It may catch that and clean up, for as long as it likes.
+///
+/// # Errors
+///
+/// [`TimeoutError`] if the deadline passed and `future` ended cancelled for it. If it caught the
+/// cancellation and came to a value all the same, that value is given.
+///
+/// # Cancellation
+///
+/// A cancellation from outside goes through: it is never turned into a `TimeoutError`, also when
+/// the deadline passes in the same iteration.
+///
+/// # Ordering
+///
+/// A `future` that never suspends is not cut off, even with a `delay` of nothing. What is set or
+/// put by a callback in the iteration of the deadline comes too late.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::{sleep, timeout};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// let late = event_loop.run_until_complete(async {
+///     timeout(Duration::from_millis(1), sleep(Duration::from_secs(3600))).await
+/// })?;
+/// assert!(late.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn timeout<F: Future>(
+    delay: impl Into<Option<Duration>>,
+    future: F,
+) -> Result<F::Output, TimeoutError> {
+    let delay = delay.into();
+    timeout_at(delay.map(from_now), future).await
+}
+
+/// The same with a deadline on the clock of the loop: see [`timeout`].
+///
+/// # Errors
+///
+/// [`TimeoutError`] if the deadline passed and `future` ended cancelled for it.
+///
+/// # Cancellation
+///
+/// A cancellation from outside goes through.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+pub async fn timeout_at<F: Future>(
+    when: impl Into<Option<Duration>>,
+    future: F,
+) -> Result<F::Output, TimeoutError> {
+    let guard = Guard::enter(when.into());
+    let caught = guard.scope.catch(future).await;
+    guard.exit(caught).await
+}
+
+/// Runs `body` with a timeout that it can ask and move: asyncio's `async with timeout(d) as t`.
+///
+/// See [`timeout`] for what happens at the deadline.
+///
+/// # Errors
+///
+/// [`TimeoutError`] if the deadline passed and the body ended cancelled for it.
+///
+/// # Cancellation
+///
+/// A cancellation from outside goes through.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::{sleep, timeout_scope};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     timeout_scope(Duration::from_secs(3600), async |t| {
+///         let sooner = t.when().map(|when| when - Duration::from_secs(3599));
+///         t.reschedule(sooner).expect("it is active");
+///     })
+///     .await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn timeout_scope<R>(
+    delay: impl Into<Option<Duration>>,
+    body: impl AsyncFnOnce(Timeout) -> R,
+) -> Result<R, TimeoutError> {
+    let delay = delay.into();
+    timeout_scope_at(delay.map(from_now), body).await
+}
+
+/// The same with a deadline on the clock of the loop: see [`timeout_scope`].
+///
+/// # Errors
+///
+/// [`TimeoutError`] if the deadline passed and the body ended cancelled for it.
+///
+/// # Cancellation
+///
+/// A cancellation from outside goes through.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+pub async fn timeout_scope_at<R>(
+    when: impl Into<Option<Duration>>,
+    body: impl AsyncFnOnce(Timeout) -> R,
+) -> Result<R, TimeoutError> {
+    let when = when.into();
+    let guard = Guard::enter(when);
+    let timeout = Timeout {
+        inner: Rc::new(Inner {
+            scope: guard.scope.handle(),
+            when: Cell::new(when),
+            exited: Cell::new(None),
+        }),
+    };
+    let caught = guard.scope.catch(body(timeout.clone())).await;
+    timeout
+        .inner
+        .exited
+        .set(Some(guard.scope.handle().expired()));
+    guard.exit(caught).await
+}
+
+/// A timeout under way: see [`timeout_scope`]. Clones are the same timeout.
+#[derive(Clone)]
+pub struct Timeout {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    scope: ScopeHandle,
+    when: Cell<Option<Duration>>,
+    /// Once its body has ended: whether it had expired.
+    exited: Cell<Option<bool>>,
+}
+
+/// Why a timeout cannot be moved. Move it while its body runs and its deadline is ahead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimeoutStateError {
+    /// It expired, and its body is being cancelled.
+    #[error("the timeout expired already; reschedule it before its deadline")]
+    Expired,
+    /// Its body has ended.
+    #[error("the timeout is finished; reschedule it within its body")]
+    Finished,
+}
+
+impl Timeout {
+    /// The deadline on the clock of the loop; `None` if there is no limit.
+    pub fn when(&self) -> Option<Duration> {
+        self.inner.when.get()
+    }
+
+    /// Moves the deadline; `None` removes it. One that has passed already takes effect in the next
+    /// iteration.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeoutStateError`] once it has expired or its body has ended.
+    pub fn reschedule(&self, when: impl Into<Option<Duration>>) -> Result<(), TimeoutStateError> {
+        if self.inner.exited.get().is_some() {
+            return Err(TimeoutStateError::Finished);
+        }
+        if self.expired() {
+            return Err(TimeoutStateError::Expired);
+        }
+        let when = when.into();
+        self.inner.when.set(when);
+        self.inner.scope.set_deadline(when);
+        Ok(())
+    }
+
+    /// Whether the deadline passed while the body ran.
+    pub fn expired(&self) -> bool {
+        match self.inner.exited.get() {
+            Some(expired) => expired,
+            None => self.inner.scope.expired(),
+        }
+    }
+}
+
+/// The scope of a timeout, and how many requests to cancel its task had when it was entered.
+struct Guard {
+    scope: Scope,
+    task: TaskRef,
+    cancelling: u32,
+}
+
+impl Guard {
+    fn enter(when: Option<Duration>) -> Guard {
+        let task = current_task().expect("a timeout limits a task: await it in one");
+        let scope = Scope::new();
+        scope.handle().set_deadline(when);
+        Guard {
+            scope,
+            cancelling: task.cancelling(),
+            task,
+        }
+    }
+
+    async fn exit<T>(self, caught: Result<T, Cancelled>) -> Result<T, TimeoutError> {
+        let handle = self.scope.handle();
+        let expired = handle.expired();
+        handle.set_deadline(None);
+        self.scope.close();
+        // Its own request is taken back; others, made since, want the cancellation to go on.
+        let alone = expired && self.task.uncancel() <= self.cancelling;
+        match caught {
+            Ok(value) => Ok(value),
+            Err(_) if alone => Err(TimeoutError),
+            Err(cancelled) => cancelled.raise().await,
+        }
+    }
+}
+
+pub(crate) fn from_now(delay: Duration) -> Duration {
+    with_running(|running| match running {
+        Some(running) => running.time().saturating_add(delay),
+        None => panic!("no running event loop: await a timeout in a task of a loop"),
+    })
+}

@@ -1,0 +1,191 @@
+//! `wait`.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ouroloop_task::{AsFutureRef, CallbackId, FutureRef, Waiter};
+
+use crate::error::EmptySetError;
+use crate::timeout::from_now;
+
+/// When [`wait`] returns.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ReturnWhen {
+    /// When all are done.
+    #[default]
+    AllCompleted,
+    /// When any is done.
+    FirstCompleted,
+    /// When any ended in an error that is not a cancellation, or all are done.
+    ///
+    /// An `Err` among the values of a task counts if the task was told so: see
+    /// [`Task::expect_errors`](ouroloop_task::Task::expect_errors).
+    FirstException,
+}
+
+/// [`ReturnWhen::AllCompleted`], by asyncio's name.
+pub const ALL_COMPLETED: ReturnWhen = ReturnWhen::AllCompleted;
+/// [`ReturnWhen::FirstCompleted`], by asyncio's name.
+pub const FIRST_COMPLETED: ReturnWhen = ReturnWhen::FirstCompleted;
+/// [`ReturnWhen::FirstException`], by asyncio's name.
+pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
+
+/// Waits for tasks or promises, and sorts them into those that are done and those that are not.
+///
+/// Neither a failure nor the end of the time is an error here, and nothing is cancelled. It takes
+/// tasks, promises, gathers, or references to them; not coroutines, which could not be told apart
+/// afterwards.
+///
+/// # Errors
+///
+/// [`EmptySetError`] if there is nothing to wait for.
+///
+/// # Cancellation
+///
+/// The tasks are left alone.
+///
+/// # Ordering
+///
+/// Both lists are in the order given. All that ended in the iteration that ended the wait are
+/// among the done.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::{sleep, wait, FIRST_COMPLETED};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{create_task, LoopTasks};
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     let quick = create_task(async {});
+///     let slow = create_task(sleep(Duration::from_secs(3600)));
+///     let (done, pending) = wait([&quick, &slow]).return_when(FIRST_COMPLETED).await.unwrap();
+///     assert_eq!((done.len(), pending.len()), (1, 1));
+///     assert!(quick.done() && !slow.done());
+///     slow.cancel();
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait<I>(items: I) -> Wait<I::Item>
+where
+    I: IntoIterator,
+    I::Item: AsFutureRef,
+{
+    Wait {
+        items: items.into_iter().collect(),
+        limit: None,
+        return_when: ReturnWhen::default(),
+        watch: None,
+    }
+}
+
+/// A [`wait`] that is not awaited yet: say for how long, and for which of them.
+#[must_use = "nothing is waited for unless this is awaited"]
+pub struct Wait<W> {
+    items: Vec<W>,
+    limit: Option<Duration>,
+    return_when: ReturnWhen,
+    watch: Option<Watch>,
+}
+
+impl<W> Wait<W> {
+    /// Returns after this time at the latest; `None` is no limit.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Wait<W> {
+        self.limit = limit.into();
+        self
+    }
+
+    /// Says how many have to be done.
+    pub fn return_when(mut self, return_when: ReturnWhen) -> Wait<W> {
+        self.return_when = return_when;
+        self
+    }
+}
+
+impl<W> Unpin for Wait<W> {}
+
+impl<W: AsFutureRef> Future for Wait<W> {
+    type Output = Result<(Vec<W>, Vec<W>), EmptySetError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.items.is_empty() {
+            return Poll::Ready(Err(EmptySetError));
+        }
+        let watch = match &mut this.watch {
+            Some(watch) => watch,
+            None => {
+                let waiter = Waiter::new();
+                if let Some(limit) = this.limit {
+                    // The loop is running, so it is not closed.
+                    let _ = waiter.fire_at(from_now(limit));
+                }
+                let futures = this.items.iter().map(W::as_future_ref);
+                this.watch
+                    .insert(Watch::start(futures, this.return_when, waiter))
+            }
+        };
+        ready!(Pin::new(&mut watch.waiter).poll(cx));
+        this.watch = None;
+        let items = std::mem::take(&mut this.items);
+        Poll::Ready(Ok(items
+            .into_iter()
+            .partition(|item| item.as_future_ref().done())))
+    }
+}
+
+/// The callbacks on what is waited for; removed when it is dropped.
+struct Watch {
+    waiter: Waiter,
+    callbacks: Vec<(FutureRef, CallbackId)>,
+}
+
+impl Watch {
+    fn start(
+        futures: impl Iterator<Item = FutureRef>,
+        return_when: ReturnWhen,
+        waiter: Waiter,
+    ) -> Watch {
+        let mut seen = HashSet::new();
+        let unique: Vec<_> = futures
+            .filter(|future| seen.insert(future.clone()))
+            .collect();
+        let left = Rc::new(Cell::new(unique.len()));
+        let callbacks = unique
+            .into_iter()
+            .map(|future| {
+                let left = left.clone();
+                let key = waiter.key();
+                let id = future.add_done_callback(move |done| {
+                    left.set(left.get() - 1);
+                    let enough = match return_when {
+                        ReturnWhen::AllCompleted => false,
+                        ReturnWhen::FirstCompleted => true,
+                        ReturnWhen::FirstException => done.ended_in_error(),
+                    };
+                    if enough || left.get() == 0 {
+                        key.fire();
+                    }
+                });
+                (future, id)
+            })
+            .collect();
+        Watch { waiter, callbacks }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for (future, id) in &self.callbacks {
+            future.remove_done_callback(*id);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `wait_for`.
+
+use std::future::pending;
+use std::time::Duration;
+
+use ouroloop_task::{AsFutureRef, Awaitable, FutureRef, TaskError, Waiter, create_task};
+
+use crate::error::{AwaitError, TimeoutError};
+use crate::timeout::timeout;
+
+/// Awaits a coroutine or a task for at most `limit`; `None` is no limit.
+///
+/// A coroutine runs in its caller's place, not as a task of its own. What the limit cuts off is
+/// cancelled, and waited for: it may clean up, or come to a value all the same, which is then
+/// given. Wrap a task in `shield` to let it go on.
+///
+/// # Errors
+///
+/// [`AwaitError::Timeout`] if the time was up first; [`AwaitError::Task`] if the task or promise
+/// ended without a value.
+///
+/// # Cancellation
+///
+/// A request is passed on to the task or promise.
+///
+/// # Ordering
+///
+/// With a limit of nothing a coroutine never starts, and one that is done already gives its
+/// result.
+///
+/// # Panics
+///
+/// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop_combinators::{wait_for, AwaitError};
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     let quick = wait_for(async { 42 }, Duration::from_secs(1)).await;
+///     assert_eq!(quick.unwrap(), 42);
+///     let never = wait_for(std::future::pending::<()>(), Duration::from_millis(1)).await;
+///     assert!(matches!(never, Err(AwaitError::Timeout(_))));
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn wait_for<A: Awaitable>(
+    awaitable: A,
+    limit: impl Into<Option<Duration>>,
+) -> Result<A::Output, AwaitError> {
+    let limit = limit.into();
+    if limit == Some(Duration::ZERO) {
+        return without_delay(awaitable).await;
+    }
+    Ok(timeout(limit, awaitable.into_awaited()).await??)
+}
+
+/// A limit of nothing: the result if it is there, else a cancellation that is waited for.
+async fn without_delay<A: Awaitable>(awaitable: A) -> Result<A::Output, AwaitError> {
+    let Some(future) = awaitable.existing() else {
+        // asyncio makes a task of the coroutine and cancels it before its first step.
+        drop(awaitable);
+        cancel_and_wait(&create_task(pending::<()>()).as_future_ref()).await;
+        return Err(TimeoutError.into());
+    };
+    if future.done() {
+        return Ok(awaitable.into_awaited().await?);
+    }
+    cancel_and_wait(&future).await;
+    match awaitable.into_awaited().await {
+        Ok(value) => Ok(value),
+        Err(TaskError::Cancelled(_)) => Err(TimeoutError.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Cancels something and waits for its end; a cancellation of the waiting task ends only the wait.
+async fn cancel_and_wait(future: &FutureRef) {
+    let waiter = Waiter::new();
+    let key = waiter.key();
+    let _callback = DoneCallback::add(future, move || {
+        key.fire();
+    });
+    future.cancel();
+    waiter.await;
+}
+
+/// A done-callback that is removed when it goes out of scope.
+pub(crate) struct DoneCallback<'a> {
+    future: &'a FutureRef,
+    id: ouroloop_task::CallbackId,
+}
+
+impl<'a> DoneCallback<'a> {
+    fn add(future: &'a FutureRef, callback: impl FnOnce() + 'static) -> DoneCallback<'a> {
+        DoneCallback {
+            future,
+            id: future.add_done_callback(move |_| callback()),
+        }
+    }
+}
+
+impl Drop for DoneCallback<'_> {
+    fn drop(&mut self) {
+        self.future.remove_done_callback(self.id);
+    }
+}

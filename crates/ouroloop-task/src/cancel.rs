@@ -1,0 +1,412 @@
+//! How a request to cancel travels: down to what a task waits for, and up again by unwinding.
+//!
+//! A request is directed at a scope: `Task::cancel` at the root of the task, a timeout or a group at
+//! a scope of its own, so that one branch of a `join!` does not cancel the other. It asks whatever
+//! is awaited below that scope. There are two ways for it to arrive:
+//!
+//! - *Bottom-up*: what was asked accepted, and ended cancelled. The wait that sees it marks the
+//!   scope that it is polled under and stays pending; the scope sees its mark right after the poll,
+//!   drops its future and gives `Err`.
+//! - *Top-down*: nobody accepted (`must_cancel`): the task runs, or its wake-up is queued, or what
+//!   it waits for refuses. At its next step the innermost scopes are marked before they are polled,
+//!   and drop their futures unpolled: a poll would consume a value that is already there, which
+//!   asyncio discards.
+//!
+//! Chains of any length, and circles, are asked with an explicit stack: a thing that is being asked
+//! refuses.
+
+use std::rc::Rc;
+
+use crate::arena::{Arena, Key, NIL};
+use crate::error::Cancelled;
+use crate::header::{ASKING, Awaited, Begun, UNREAD};
+use crate::node::Node;
+use crate::scope::{CANCEL_PENDING, Mark, RUNNING, SCHEDULED, ScopeRecord};
+use crate::tasks::Tasks;
+
+/// Work that is left while a request travels.
+pub(crate) enum Frame {
+    /// Ask what this wait waits for.
+    Wait(Key),
+    /// Ask this; on behalf of the wait, if it has one.
+    Target(Rc<dyn Awaited>, Key),
+    /// All that `0` asked have answered.
+    End(Rc<dyn Awaited>, Key),
+}
+
+/// The memory of a request under way, kept from one to the next.
+#[derive(Default)]
+pub(crate) struct AskStack {
+    frames: Vec<Frame>,
+    /// For each that asks others, and for the first asker: whether any accepted.
+    accepted: Vec<bool>,
+}
+
+impl Tasks {
+    /// `cancel()` of a task, a promise, a gather.
+    pub(crate) fn cancel(&self, target: Rc<dyn Awaited>, request: &Cancelled) -> bool {
+        self.ask(request, |_, frames| {
+            frames.push(Frame::Target(target, Key::NONE));
+        })
+    }
+
+    /// A request that is directed at a scope below the root of a task.
+    pub(crate) fn cancel_scope(&self, scope: Key, request: &Cancelled) -> bool {
+        let root = {
+            let mut scopes = self.scopes.borrow_mut();
+            let Some(record) = scopes.get_mut(scope) else {
+                return false;
+            };
+            record.count += 1;
+            record.root
+        };
+        let running = self.is_running(root);
+        let accepted = !running
+            && self.ask(request, |tasks, frames| {
+                tasks.push_waits_below(scope, frames);
+            });
+        if !accepted {
+            self.set_must_cancel(scope, request);
+        }
+        true
+    }
+
+    /// A task's part of `begin_cancel`: counts the request and asks what it waits for.
+    pub(crate) fn begin_cancel_task(
+        &self,
+        cell: &dyn Awaited,
+        root: Key,
+        frames: &mut Vec<Frame>,
+    ) -> Begun {
+        let header = cell.header();
+        header.clear(UNREAD);
+        if header.done() || header.has(ASKING) {
+            return Begun::Refused;
+        }
+        let mut scopes = self.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(root) else {
+            return Begun::Refused;
+        };
+        header.set(ASKING);
+        record.count += 1;
+        let running = record.has(RUNNING);
+        drop(scopes);
+        if !running {
+            self.push_waits_below(root, frames);
+        }
+        Begun::Asking
+    }
+
+    /// A task's part of `end_cancel`.
+    pub(crate) fn end_cancel_task(
+        &self,
+        cell: &dyn Awaited,
+        root: Key,
+        request: &Cancelled,
+        accepted: bool,
+    ) -> bool {
+        cell.header().clear(ASKING);
+        if !accepted {
+            self.set_must_cancel(root, request);
+        }
+        true
+    }
+
+    fn is_running(&self, root: Key) -> bool {
+        self.scopes
+            .borrow()
+            .get(root)
+            .is_some_and(|record| record.has(RUNNING))
+    }
+
+    /// Leaves a request for the next step, and sees to it that there is one.
+    fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
+        let mut scopes = self.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(scope) else {
+            return;
+        };
+        record.rare().must_cancel = Some(request.clone());
+        let root = record.root;
+        let Some(record) = scopes.get_mut(root) else {
+            return;
+        };
+        record.flags |= CANCEL_PENDING;
+        let idle = !record.has(RUNNING) && !record.has(SCHEDULED);
+        drop(scopes);
+        // A thing that refused may still wake the task, and asyncio waits for that.
+        if idle && !self.any_wait_below(scope) {
+            self.wake(root);
+        }
+    }
+
+    /// The one loop through which every request goes.
+    fn ask(&self, request: &Cancelled, first: impl FnOnce(&Tasks, &mut Vec<Frame>)) -> bool {
+        let mut stack = self.ask_stack.take().unwrap_or_default();
+        let AskStack { frames, accepted } = &mut *stack;
+        accepted.push(false);
+        first(self, frames);
+        frames.reverse();
+        while let Some(frame) = frames.pop() {
+            let (answer, wait) = match frame {
+                Frame::Wait(wait) => match self.target_of(wait) {
+                    WaitTarget::Other(target) => {
+                        frames.push(Frame::Target(target, wait));
+                        continue;
+                    }
+                    WaitTarget::Own => (self.cancel_own(wait, request), wait),
+                    WaitTarget::Gone => continue,
+                },
+                Frame::Target(target, wait) => {
+                    let before = frames.len();
+                    match target.begin_cancel(request, frames) {
+                        Begun::Accepted => {
+                            target.header().tasks.fire_all(&target);
+                            (true, wait)
+                        }
+                        Begun::Refused => (false, wait),
+                        Begun::Asking => {
+                            accepted.push(false);
+                            frames.insert(before, Frame::End(target, wait));
+                            // The first that was named is asked first.
+                            frames[before + 1..].reverse();
+                            continue;
+                        }
+                    }
+                }
+                Frame::End(target, wait) => {
+                    let any = accepted.pop().expect("each asker has its answer");
+                    (target.end_cancel(request, any), wait)
+                }
+            };
+            if answer {
+                if let Some(node) = self.nodes.borrow_mut().get_mut(wait) {
+                    node.forwarded = true;
+                }
+                *accepted.last_mut().expect("the first asker has an answer") = true;
+            }
+        }
+        let answer = accepted.pop().expect("the first asker has an answer");
+        debug_assert!(accepted.is_empty());
+        self.ask_stack.set(Some(stack));
+        answer
+    }
+
+    fn target_of(&self, wait: Key) -> WaitTarget {
+        match self.nodes.borrow().get(wait) {
+            Some(node) if !node.fired => match &node.target {
+                Some(target) => WaitTarget::Other(target.clone()),
+                None => WaitTarget::Own,
+            },
+            _ => WaitTarget::Gone,
+        }
+    }
+
+    /// Cancels a wait that is its own promise.
+    fn cancel_own(&self, wait: Key, request: &Cancelled) -> bool {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(wait) {
+            if node.fired {
+                return false;
+            }
+            node.cancelled = Some(Box::new(request.clone()));
+        }
+        self.fire_own(wait)
+    }
+
+    fn push_waits_below(&self, top: Key, frames: &mut Vec<Frame>) {
+        let scopes = self.scopes.borrow();
+        let nodes = self.nodes.borrow();
+        for_each_wait(&scopes, &nodes, top, |key, node| {
+            if !node.fired {
+                frames.push(Frame::Wait(key));
+            }
+            false
+        });
+    }
+
+    fn any_wait_below(&self, top: Key) -> bool {
+        let scopes = self.scopes.borrow();
+        let nodes = self.nodes.borrow();
+        for_each_wait(&scopes, &nodes, top, |_, node| !node.fired)
+    }
+
+    // -- delivery ------------------------------------------------------------------
+
+    /// Before a step: turns what could not be passed on into marks on the innermost scopes.
+    pub(crate) fn deliver(&self, root: Key) {
+        let mut wakers = Vec::new();
+        let mut scopes = self.scopes.borrow_mut();
+        let nodes = self.nodes.borrow();
+        scopes.at_mut(root.index).flags &= !CANCEL_PENDING;
+        for scope in scopes.below(root) {
+            let Some(cancelled) = scopes.at_mut(scope.index).take_must_cancel() else {
+                continue;
+            };
+            // A cancellation that is on its way up already is the one that arrives.
+            if for_each_wait(&scopes, &nodes, scope, |_, node| node.unwinds()) {
+                continue;
+            }
+            for inner in scopes.below(scope) {
+                let record = scopes.at_mut(inner.index);
+                if record.first_child != NIL && record.first_wait == NIL {
+                    continue;
+                }
+                let rare = record.rare();
+                if rare.mark.is_none() {
+                    rare.mark = Some(Mark {
+                        cancelled: cancelled.clone(),
+                        target: scope,
+                    });
+                }
+                // A combinator that polls its parts by their own wakers must hear of it.
+                wakers.extend(rare.waker.clone());
+            }
+        }
+        drop((scopes, nodes));
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// After a step that suspended: what the task now waits for is asked at once.
+    pub(crate) fn pass_on(&self, root: Key) {
+        let below = self.scopes.borrow().below(root);
+        let mut left = false;
+        for scope in below {
+            let Some(request) = self
+                .scopes
+                .borrow()
+                .get(scope)
+                .and_then(|record| record.must_cancel().cloned())
+            else {
+                continue;
+            };
+            let accepted = self.ask(&request, |tasks, frames| {
+                tasks.push_waits_below(scope, frames);
+            });
+            if accepted {
+                if let Some(record) = self.scopes.borrow_mut().get_mut(scope) {
+                    record.take_must_cancel();
+                }
+            } else {
+                left = true;
+                self.set_must_cancel(scope, &request);
+            }
+        }
+        if !left {
+            if let Some(record) = self.scopes.borrow_mut().get_mut(root) {
+                record.flags &= !CANCEL_PENDING;
+            }
+        }
+    }
+
+    /// Lets the scope that is being polled unwind as soon as that poll returns.
+    ///
+    /// False outside of any task: there is nothing to unwind.
+    pub(crate) fn unwind(&self, cancelled: Cancelled) -> bool {
+        let current = self.current();
+        match self.scopes.borrow_mut().get_mut(current) {
+            Some(record) => {
+                record.rare().mark = Some(Mark {
+                    cancelled,
+                    target: Key::NONE,
+                });
+                true
+            }
+            None => false,
+        }
+    }
+
+    // -- counts ------------------------------------------------------------------------
+
+    /// The scopes whose counts make up `cancelling()`: from the current one outwards if the task
+    /// asks of itself, else all of the task.
+    fn counted(&self, root: Key) -> Vec<Key> {
+        let scopes = self.scopes.borrow();
+        if self.current_root() != root {
+            let mut all = scopes.below(root);
+            all.reverse();
+            return all;
+        }
+        let mut found = Vec::new();
+        let mut scope = self.current();
+        while let Some(record) = scopes.get(scope) {
+            found.push(scope);
+            scope = record.parent;
+        }
+        found
+    }
+
+    pub(crate) fn cancelling(&self, root: Key) -> u32 {
+        let counted = self.counted(root);
+        let scopes = self.scopes.borrow();
+        counted
+            .iter()
+            .map(|scope| scopes.at(scope.index).count)
+            .sum()
+    }
+
+    /// Takes one request back, from the innermost scope that has one; at none left, also what
+    /// was not delivered yet.
+    pub(crate) fn uncancel(&self, root: Key) -> u32 {
+        let counted = self.counted(root);
+        let mut scopes = self.scopes.borrow_mut();
+        let Some(inner) = counted
+            .iter()
+            .find(|scope| scopes.at(scope.index).count > 0)
+        else {
+            return 0;
+        };
+        scopes.at_mut(inner.index).count -= 1;
+        let left = counted
+            .iter()
+            .map(|scope| scopes.at(scope.index).count)
+            .sum();
+        if left == 0 {
+            for scope in counted {
+                scopes.at_mut(scope.index).take_must_cancel();
+            }
+        }
+        left
+    }
+}
+
+enum WaitTarget {
+    Other(Rc<dyn Awaited>),
+    Own,
+    Gone,
+}
+
+/// Visits the waits of a subtree of scopes until `visit` says true; whether it did.
+fn for_each_wait(
+    scopes: &Arena<ScopeRecord>,
+    nodes: &Arena<Node>,
+    top: Key,
+    mut visit: impl FnMut(Key, &Node) -> bool,
+) -> bool {
+    let Some(record) = scopes.get(top) else {
+        return false;
+    };
+    if record.first_child == NIL {
+        return visit_waits(record, nodes, &mut visit);
+    }
+    scopes
+        .below(top)
+        .into_iter()
+        .any(|scope| visit_waits(scopes.at(scope.index), nodes, &mut visit))
+}
+
+fn visit_waits(
+    record: &ScopeRecord,
+    nodes: &Arena<Node>,
+    visit: &mut impl FnMut(Key, &Node) -> bool,
+) -> bool {
+    let mut index = record.first_wait;
+    while index != NIL {
+        let node = nodes.at(index);
+        if visit(nodes.key_at(index), node) {
+            return true;
+        }
+        index = node.scope_next;
+    }
+    false
+}

@@ -1,0 +1,449 @@
+//! `try ... except CancelledError` and `raise`, for Rust: scopes that catch a cancellation.
+//!
+//! In asyncio, `cancel()` makes the innermost `await` raise, which unwinds the coroutine to the
+//! nearest `except`. Here the suspended futures are dropped, innermost first, up to the nearest
+//! scope that catches.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use crate::arena::Key;
+use crate::error::{Cancelled, CancelledBy};
+use crate::scope::{CANCEL_PENDING, LINKED, ScopeRecord};
+use crate::tasks::Tasks;
+
+/// Runs `future` and catches a cancellation that arrives meanwhile: `try ... except
+/// CancelledError`.
+///
+/// The task goes on after an `Err`: it may await its clean-up, and either swallow the
+/// cancellation or raise it again with [`Cancelled::raise`]. A swallowed one stays swallowed.
+///
+/// # Errors
+///
+/// [`Cancelled`] when a request to cancel reached this place: `future` was dropped, which ran its
+/// destructors (the sync `finally`), and nothing of it is left.
+///
+/// # Cancellation
+///
+/// This is where it ends. Outside of a task nothing is ever caught.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::pending;
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{catch_cancelled, create_task, LoopTasks};
+///
+/// let event_loop = new_event_loop()?;
+/// let answer = event_loop.run_until_complete(async {
+///     let task = create_task(async {
+///         match catch_cancelled(pending::<()>()).await {
+///             Ok(()) => "done".to_owned(),
+///             Err(cancelled) => format!("caught: {}", cancelled.message().unwrap_or("-")),
+///         }
+///     });
+///     create_task({
+///         let task = task.as_task_ref();
+///         async move { task.cancel_with("enough") }
+///     });
+///     task.await
+/// })??;
+/// assert_eq!(answer, "caught: enough");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn catch_cancelled<F: Future>(future: F) -> Result<F::Output, Cancelled> {
+    match Tasks::running() {
+        Some(tasks) => Scope::in_tasks(tasks).catch(future).await,
+        None => Ok(future.await),
+    }
+}
+
+/// Raises a cancellation of one's own: unwinds to the next scope outwards, in the same poll.
+///
+/// The task ends cancelled if nothing catches it, although nobody asked for it: its
+/// [`cancelling`](crate::TaskRef::cancelling) stays what it was. To raise one again that was
+/// caught, use [`Cancelled::raise`], which keeps its message.
+///
+/// # Panics
+///
+/// Outside of a task there is nothing to unwind.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{create_task, raise_cancelled, LoopTasks, TaskError};
+///
+/// let event_loop = new_event_loop()?;
+/// let task = event_loop.create_task(async {
+///     if true {
+///         raise_cancelled().await;
+///     }
+///     "not reached"
+/// })?;
+/// let ended = event_loop.run_until_complete(async move { task.await })?;
+/// assert!(matches!(ended, Err(TaskError::Cancelled(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn raise_cancelled() -> Raise {
+    Cancelled::new(CancelledBy::Itself).raise()
+}
+
+impl Cancelled {
+    /// Raises this cancellation (again): unwinds to the next scope outwards, in the same poll.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a task there is nothing to unwind.
+    pub fn raise(self) -> Raise {
+        Raise(Some(self))
+    }
+}
+
+/// The future of [`raise_cancelled`]; it never has an output.
+#[must_use = "nothing is raised unless this is awaited"]
+pub struct Raise(Option<Cancelled>);
+
+impl Future for Raise {
+    type Output = Never;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Never> {
+        if let Some(cancelled) = self.0.take() {
+            let raised = Tasks::running().is_some_and(|tasks| tasks.unwind(cancelled));
+            assert!(
+                raised,
+                "raise_cancelled outside of a task: there is nothing to unwind; await it in a task"
+            );
+        }
+        Poll::Pending
+    }
+}
+
+/// The type `!`, which stable Rust does not let one name directly.
+pub type Never = <fn() -> ! as Returns>::Output;
+
+/// What a function pointer returns: how [`Never`] gets its name.
+#[doc(hidden)]
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+/// A place in a task at which a request to cancel can be directed: what `timeout` and `TaskGroup`
+/// are made of.
+///
+/// A request at a scope asks only what is awaited below it, so the other branches of a `join!` go
+/// on. [`catch`](Scope::catch) may be called more than once, one after the other.
+///
+/// The counts are per scope: see [`TaskRef::cancelling`](crate::TaskRef::cancelling). A scope that
+/// ends by [`close`](Scope::close) hands what is left of its count to the scope around it. One
+/// that is dropped takes its requests with it.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::pending;
+/// use ouroloop_core::{get_running_loop, new_event_loop};
+/// use ouroloop_task::{Cancelled, CancelledBy, LoopTasks, Scope};
+///
+/// let event_loop = new_event_loop()?;
+/// let caught = event_loop.run_until_complete(async {
+///     let scope = Scope::new();
+///     let handle = scope.handle();
+///     let event_loop = get_running_loop().expect("one is running");
+///     event_loop.call_soon(move || {
+///         handle.cancel(&Cancelled::new(CancelledBy::Timeout));
+///     }).expect("it is open");
+///     scope.catch(pending::<()>()).await
+/// })?;
+/// assert_eq!(caught, Err(Cancelled::new(CancelledBy::Timeout)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Scope {
+    tasks: Rc<Tasks>,
+    key: Key,
+}
+
+impl Scope {
+    /// A scope of the task that makes it.
+    ///
+    /// # Panics
+    ///
+    /// If no loop is running in this thread.
+    #[track_caller]
+    #[allow(clippy::new_without_default, reason = "it can panic")]
+    pub fn new() -> Scope {
+        Scope::in_tasks(crate::event_loop::running_tasks())
+    }
+
+    fn in_tasks(tasks: Rc<Tasks>) -> Scope {
+        let key = tasks.scopes.borrow_mut().insert(ScopeRecord::new());
+        Scope { tasks, key }
+    }
+
+    /// The right to direct requests at it.
+    pub fn handle(&self) -> ScopeHandle {
+        ScopeHandle {
+            tasks: self.tasks.clone(),
+            key: self.key,
+        }
+    }
+
+    /// Runs `future`; see [`catch_cancelled`].
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] when a request to cancel reached this place.
+    ///
+    /// # Cancellation
+    ///
+    /// This is where it ends.
+    pub fn catch<F: Future>(&self, future: F) -> Catch<'_, F> {
+        Catch {
+            scope: self,
+            future: Some(future),
+        }
+    }
+
+    /// Ends the scope and hands what is left of its count, and a request that was not delivered,
+    /// to the scope around it.
+    pub fn close(self) {
+        let current = self.tasks.current();
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(self.key) else {
+            return;
+        };
+        let count = std::mem::take(&mut record.count);
+        let undelivered = record.take_must_cancel();
+        let Some(outer) = scopes.get_mut(current) else {
+            return;
+        };
+        outer.count += count;
+        if undelivered.is_some() {
+            outer.rare().must_cancel = undelivered;
+            let root = outer.root;
+            scopes.at_mut(root.index).flags |= CANCEL_PENDING;
+        }
+    }
+
+    /// Puts the scope below the one that is being polled.
+    fn enter(&self) {
+        let current = self.tasks.current();
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        if current.is_none() {
+            return;
+        }
+        let record = scopes.at(self.key.index);
+        if record.has(LINKED) && record.parent == current {
+            return;
+        }
+        if record.has(LINKED) {
+            scopes.unlink_child(self.key);
+        }
+        scopes.link_child(current, self.key);
+        let record = scopes.at(self.key.index);
+        if record.must_cancel().is_some() {
+            let root = record.root;
+            scopes.at_mut(root.index).flags |= CANCEL_PENDING;
+        }
+    }
+
+    fn take_mark(&self) -> Option<Cancelled> {
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        let mark = scopes.get_mut(self.key)?.take_mark()?;
+        Some(mark.cancelled)
+    }
+
+    fn leave(&self) {
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        let linked = scopes
+            .get(self.key)
+            .is_some_and(|record| record.has(LINKED));
+        if linked {
+            scopes.unlink_child(self.key);
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        self.tasks.set_deadline(self.key, None);
+        let record = {
+            let mut scopes = self.tasks.scopes.borrow_mut();
+            scopes.close(&mut self.tasks.nodes.borrow_mut(), self.key)
+        };
+        // It may hold a foreign waker, whose drop is somebody else's code.
+        drop(record);
+    }
+}
+
+/// The right to cancel what runs in a [`Scope`]. Once that is gone it does nothing.
+#[derive(Clone)]
+pub struct ScopeHandle {
+    tasks: Rc<Tasks>,
+    key: Key,
+}
+
+impl ScopeHandle {
+    /// Directs a request at the scope, and counts it there; false if the scope has ended.
+    pub fn cancel(&self, cancelled: &Cancelled) -> bool {
+        self.tasks.cancel_scope(self.key, cancelled)
+    }
+
+    /// Cancels the scope on behalf of a timeout when the loop's time is `when`; `None` disarms it.
+    ///
+    /// # Ordering
+    ///
+    /// A time that has passed is queued now, and comes in the next iteration after what is ready;
+    /// any other takes its place among the timers.
+    pub fn set_deadline(&self, when: Option<Duration>) {
+        let when_ns = when.map(|when| u64::try_from(when.as_nanos()).unwrap_or(u64::MAX));
+        self.tasks.set_deadline(self.key, when_ns);
+    }
+
+    /// Whether the deadline passed and the scope was cancelled for that.
+    pub fn expired(&self) -> bool {
+        self.tasks.has_expired(self.key)
+    }
+}
+
+pin_project! {
+    /// The future of [`Scope::catch`].
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Catch<'a, F: Future> {
+        scope: &'a Scope,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F: Future> PinnedDrop for Catch<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                this.future.set(None);
+                this.scope.abandon();
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Catch<'_, F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let scope = *this.scope;
+        scope.enter();
+        if let Some(cancelled) = scope.take_mark() {
+            this.future.set(None);
+            scope.take_mark();
+            scope.leave();
+            return Poll::Ready(Err(cancelled));
+        }
+        let future = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("a catch is not polled after it is ready");
+        let polled = {
+            let _inside = Inside::enter(&scope.tasks, scope.key);
+            future.poll(cx)
+        };
+        if let Some(cancelled) = scope.take_mark() {
+            drop(polled);
+            this.future.set(None);
+            // What was dropped may have left its own undelivered cancellations here.
+            scope.take_mark();
+            scope.leave();
+            return Poll::Ready(Err(cancelled));
+        }
+        match polled {
+            Poll::Ready(output) => {
+                this.future.set(None);
+                scope.leave();
+                Poll::Ready(Ok(output))
+            }
+            Poll::Pending => {
+                scope.remember_waker(cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Scope {
+    /// The waker through which the scope can be made to be polled, if the task's own is not enough.
+    fn remember_waker(&self, cx: &Context<'_>) {
+        let waker = cx.waker();
+        let own = self.tasks.is_own_waker(waker);
+        let stays = match &self.tasks.scopes.borrow().at(self.key.index).rare {
+            Some(rare) => match &rare.waker {
+                Some(old) => !own && old.will_wake(waker),
+                None => own,
+            },
+            None => own,
+        };
+        if stays {
+            return;
+        }
+        // Cloned and dropped outside of the borrow: it is anybody's code.
+        let new = if own { None } else { Some(waker.clone()) };
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        let record = scopes.at_mut(self.key.index);
+        let old = std::mem::replace(&mut record.rare().waker, new);
+        drop(scopes);
+        drop(old);
+    }
+
+    /// The catch was dropped before it was ready. A mark that it never saw goes to the scope around
+    /// it, unless this scope was what it was directed at.
+    fn abandon(&self) {
+        let mut scopes = self.tasks.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(self.key) else {
+            return;
+        };
+        let parent = record.parent;
+        if let Some(mark) = record.take_mark() {
+            if mark.target != self.key {
+                if let Some(parent) = scopes.get_mut(parent) {
+                    parent.rare().mark.get_or_insert(mark);
+                }
+            }
+        }
+        let linked = scopes
+            .get(self.key)
+            .is_some_and(|record| record.has(LINKED));
+        if linked {
+            scopes.unlink_child(self.key);
+        }
+    }
+}
+
+/// While it lives, a scope is the one that is being polled.
+struct Inside<'a> {
+    tasks: &'a Tasks,
+    outer: Key,
+}
+
+impl<'a> Inside<'a> {
+    fn enter(tasks: &'a Tasks, scope: Key) -> Inside<'a> {
+        Inside {
+            tasks,
+            outer: tasks.set_current(scope),
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.tasks.set_current(self.outer);
+    }
+}

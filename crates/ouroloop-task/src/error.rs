@@ -1,0 +1,200 @@
+//! What can come of a task or a promise other than its value.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use ouroloop_core::{ExceptionContext, LoopError, PanicPayload};
+
+/// A request to stop, as seen by what was cancelled: who asked, and with what message.
+///
+/// This is asyncio's `CancelledError`. It is not an [`Error`] that `?` could carry away by
+/// accident: [`catch_cancelled`](crate::catch_cancelled) hands it out, and
+/// [`Cancelled::raise`] raises it again.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_task::{Cancelled, CancelledBy};
+///
+/// let cancelled = Cancelled::new(CancelledBy::Task).with_message("closing time");
+/// assert_eq!(cancelled.by(), CancelledBy::Task);
+/// assert_eq!(cancelled.message(), Some("closing time"));
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cancelled {
+    by: CancelledBy,
+    message: Option<Arc<str>>,
+}
+
+impl Cancelled {
+    /// A request by `by`, without a message.
+    pub fn new(by: CancelledBy) -> Cancelled {
+        Cancelled { by, message: None }
+    }
+
+    /// The same request with a message: the `msg` of asyncio's `cancel(msg)`.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Arc<str>>) -> Cancelled {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// What `cancel()` asks for.
+    pub(crate) fn requested(message: Option<Arc<str>>) -> Cancelled {
+        Cancelled {
+            by: CancelledBy::Task,
+            message,
+        }
+    }
+
+    /// Who asked.
+    pub fn by(&self) -> CancelledBy {
+        self.by
+    }
+
+    /// The message of the request, if it had one.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            CancelledBy::Group => "cancelled by its task group",
+            CancelledBy::Itself => "cancelled by itself",
+            CancelledBy::Shutdown => "cancelled by the loop's shutdown",
+            CancelledBy::Task => "cancelled",
+            CancelledBy::Timeout => "cancelled by a timeout",
+        };
+        match &self.message {
+            Some(message) => write!(f, "{by}: {message}"),
+            None => f.write_str(by),
+        }
+    }
+}
+
+/// Who asked for a cancellation.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum CancelledBy {
+    /// A task group that aborts.
+    Group,
+    /// The code itself, with [`raise_cancelled`](crate::raise_cancelled).
+    Itself,
+    /// The end of the run: what is left over is cancelled.
+    Shutdown,
+    /// Somebody called `cancel()`.
+    Task,
+    /// A deadline that passed.
+    Timeout,
+}
+
+/// Why a task or a promise has no value.
+///
+/// Cheap to clone: all who wait for one thing get the same error.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// Everybody who could have set the promise is gone. Keep a `Promise` alive until it is set.
+    #[error(
+        "the promise was dropped by everyone who could set it; keep one `Promise` until it is set"
+    )]
+    BrokenPromise,
+    /// It was cancelled, and not because the awaiting task was: that one unwinds instead.
+    #[error("{0}")]
+    Cancelled(Cancelled),
+    /// It ended with this error; all who wait get the same one.
+    #[error("{0}")]
+    Failed(Arc<dyn Error + Send + Sync>),
+    /// It is still pending. Await it, or ask `done()` first.
+    #[error("the result is not set yet; await it, or ask `done()` first")]
+    InvalidState,
+    /// Its loop was closed before it was done. Await it before the run ends.
+    #[error("the event loop was closed before this was done; await it before the run ends")]
+    LoopClosed,
+    /// It panicked; [`PanicPayload::resume`] lets the panic go on.
+    #[error("the task panicked: {}", .0.message())]
+    Panicked(PanicPayload),
+    /// The value was moved out by an earlier `.await` by value. Await `&task` to lend it.
+    #[error("the result was taken by an earlier await; await a reference to share it")]
+    ResultTaken,
+    /// A task waits for itself, which would never end.
+    #[error("a task cannot await itself; hand its handle to another task")]
+    SelfAwait,
+    /// It belongs to another loop than the one that runs here.
+    #[error(
+        "this belongs to a different event loop; await it there, or use `call_soon_threadsafe`"
+    )]
+    WrongLoop,
+}
+
+impl TaskError {
+    /// Whether this is a cancellation.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, TaskError::Cancelled(_))
+    }
+
+    /// An error made of any other, as `set_exception` stores it.
+    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> TaskError {
+        TaskError::Failed(Arc::from(error.into()))
+    }
+
+    /// Adds what is known of the error to a report of it.
+    pub(crate) fn describe_in(self, context: ExceptionContext) -> ExceptionContext {
+        match self {
+            TaskError::Failed(error) => context.with_shared_exception(error),
+            TaskError::Panicked(payload) => context.with_panic(payload),
+            other => context.with_exception(other),
+        }
+    }
+
+    /// The stored error if it is an `E`: the `except E` of Python.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            TaskError::Failed(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<TaskError> for io::Error {
+    fn from(error: TaskError) -> io::Error {
+        let kind = error
+            .downcast_ref::<io::Error>()
+            .map_or(io::ErrorKind::Other, io::Error::kind);
+        io::Error::new(kind, error)
+    }
+}
+
+/// A promise is done already, so it cannot be set. Ask `done()` first, or ignore this if the
+/// first answer is the one that counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the promise is done already; ask `done()` first")]
+pub struct InvalidState;
+
+/// Why a run came to no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The loop could not run, or could not go on.
+    #[error(transparent)]
+    Loop(#[from] LoopError),
+    /// `stop()` was called before the future was done. Run again to let it go on.
+    #[error("the event loop was stopped before the future was done; run it again to go on")]
+    Stopped,
+    /// The future ended without a value.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+impl From<RunError> for io::Error {
+    fn from(error: RunError) -> io::Error {
+        match error {
+            RunError::Task(error) => error.into(),
+            error => io::Error::other(error),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What asyncio has as methods of the loop but lives here, above it.
+
+use std::future::Future;
+use std::panic::Location;
+use std::rc::Rc;
+
+use ouroloop_core::{LoopError, LoopRef};
+
+use crate::awaitable::IntoTask;
+use crate::builder::{TaskBuilder, TaskFactory};
+use crate::error::RunError;
+use crate::promise::{Delegate, Promise};
+use crate::task::Task;
+use crate::task_cell::Plainly;
+use crate::task_ref::{AsFutureRef, TaskRef};
+use crate::tasks::Tasks;
+
+/// The methods of asyncio's loop that make tasks and promises, and run until one is done.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// let task = event_loop.create_task(async { 6 * 7 })?;
+/// assert_eq!(event_loop.run_until_complete(task)?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait LoopTasks {
+    /// Schedules a task; the loop need not be running yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    #[track_caller]
+    fn create_task<F>(&self, future: F) -> Result<Task<F::Output>, LoopError>
+    where
+        F: Future + 'static,
+        F::Output: 'static;
+
+    /// The same with options.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    #[track_caller]
+    fn create_task_with<F>(
+        &self,
+        options: TaskBuilder,
+        future: F,
+    ) -> Result<Task<F::Output>, LoopError>
+    where
+        F: Future + 'static,
+        F::Output: 'static;
+
+    /// A promise of this loop. It can be made, but not awaited, once the loop is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] if the loop is closed and never had a task.
+    fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError>;
+
+    /// A promise whose `cancel()` asks others instead: see [`Delegate`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`create_future`](LoopTasks::create_future).
+    fn create_delegating_future<T: 'static>(
+        &self,
+        delegate: Rc<dyn Delegate>,
+    ) -> Result<Promise<T>, LoopError>;
+
+    /// Runs the loop until `awaitable` is done, and gives its result.
+    ///
+    /// The loop finishes the iteration in which it learns of that, so what was queued before still
+    /// runs. If it is stopped earlier, the task stays as it is and a later run goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Stopped`] if `stop()` was called first, [`RunError::Loop`] if the loop cannot
+    /// run or cannot go on, [`RunError::Task`] if it ended without a value.
+    #[track_caller]
+    fn run_until_complete<A: IntoTask<Output: 'static>>(
+        &self,
+        awaitable: A,
+    ) -> Result<A::Output, RunError>;
+
+    /// The tasks of this loop that are not done, oldest first.
+    fn all_tasks(&self) -> Vec<TaskRef>;
+
+    /// Installs what sees the options of each task before it is made; `None` removes it.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    fn set_task_factory(&self, factory: Option<TaskFactory>) -> Result<(), LoopError>;
+}
+
+impl LoopTasks for LoopRef {
+    #[track_caller]
+    fn create_task<F>(&self, future: F) -> Result<Task<F::Output>, LoopError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.create_task_with(TaskBuilder::new(), future)
+    }
+
+    #[track_caller]
+    fn create_task_with<F>(
+        &self,
+        options: TaskBuilder,
+        future: F,
+    ) -> Result<Task<F::Output>, LoopError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        options.make::<F, Plainly>(&Tasks::of(self)?, future, Location::caller())
+    }
+
+    fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError> {
+        Ok(Promise::in_tasks(Tasks::of(self)?, None))
+    }
+
+    fn create_delegating_future<T: 'static>(
+        &self,
+        delegate: Rc<dyn Delegate>,
+    ) -> Result<Promise<T>, LoopError> {
+        Ok(Promise::in_tasks(Tasks::of(self)?, Some(delegate)))
+    }
+
+    #[track_caller]
+    fn run_until_complete<A: IntoTask<Output: 'static>>(
+        &self,
+        awaitable: A,
+    ) -> Result<A::Output, RunError> {
+        if self.is_closed() {
+            return Err(LoopError::Closed.into());
+        }
+        // Before a task is made of it: a run that is refused leaves nothing behind.
+        drop(self.enter()?);
+        let eventual = awaitable.into_task_on(self)?;
+        let future = eventual.as_future_ref();
+        let event_loop = self.clone();
+        let stopper = future.add_done_callback_in(None, move |_| event_loop.stop());
+        let ran = self.run_forever();
+        future.remove_done_callback(stopper);
+        ran?;
+        if !future.done() {
+            return Err(RunError::Stopped);
+        }
+        Ok(eventual.take()?)
+    }
+
+    fn all_tasks(&self) -> Vec<TaskRef> {
+        match Tasks::of(self) {
+            Ok(tasks) => tasks.all().into_iter().map(TaskRef).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn set_task_factory(&self, factory: Option<TaskFactory>) -> Result<(), LoopError> {
+        *Tasks::of(self)?.factory.borrow_mut() = factory;
+        Ok(())
+    }
+}
+
+/// A promise of the running loop: asyncio's `loop.create_future()`.
+///
+/// # Panics
+///
+/// If no loop is running in this thread; [`LoopTasks::create_future`] gives an error instead.
+#[track_caller]
+pub fn create_future<T: 'static>() -> Promise<T> {
+    Promise::in_tasks(running_tasks(), None)
+}
+
+/// The tasks of the running loop, for those functions that need one.
+#[track_caller]
+pub(crate) fn running_tasks() -> Rc<Tasks> {
+    match Tasks::running() {
+        Some(tasks) => tasks,
+        None => panic!(
+            "no running event loop: call this from a task or a callback of a loop, or use the method on the loop"
+        ),
+    }
+}

@@ -1,0 +1,453 @@
+//! `Promise`: asyncio's `Future`, the box that somebody fills later.
+
+use std::cell::{Cell, OnceCell};
+use std::error::Error;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::cancel::Frame;
+use crate::error::{Cancelled, InvalidState, TaskError};
+use crate::header::{ASKING, Awaited, Begun, Header, UNREAD};
+use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
+use crate::tasks::Tasks;
+use crate::wait::Wait;
+
+/// A result that somebody sets later, with everything that waits for it: asyncio's `Future`.
+///
+/// Clones are further setters of the same promise. [`future`](Promise::future) gives a
+/// [`PromiseFuture`], which can wait and cancel but not set. The two are counted apart: when the
+/// last setter goes without setting, those who wait get [`TaskError::BrokenPromise`] at once,
+/// rather than waiting for ever.
+///
+/// Awaiting a promise by value gives up the right to set it, and clones the result (or moves it out,
+/// if nobody else can see it). Awaiting `&promise` lends the result.
+///
+/// A promise lives on its loop's thread. [`Promise::remote`] makes the setter that may cross to
+/// others.
+///
+/// # Cancellation
+///
+/// Cancelling a task that awaits a promise cancels the promise, and with it whoever else waits for
+/// it: they get [`TaskError::Cancelled`] as a value. Use `shield` where that is not wanted.
+///
+/// # Ordering
+///
+/// Setting it changes its state now, and queues those who wait, tasks and callbacks alike, in the
+/// order in which they asked. They run in the next iteration.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{create_future, create_task, LoopTasks};
+///
+/// let event_loop = new_event_loop()?;
+/// let answer = event_loop.run_until_complete(async {
+///     let promise = create_future();
+///     let future = promise.future();
+///     create_task(async move { promise.set_result(42) });
+///     future.await
+/// })??;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "Future")]
+pub struct Promise<T: 'static> {
+    waiting: PromiseFuture<T>,
+}
+
+/// The waiting side of a [`Promise`]: it can be awaited, cancelled and asked, but not set.
+///
+/// Clones wait for the same promise.
+pub struct PromiseFuture<T: 'static> {
+    cell: Rc<PromiseCell<T>>,
+}
+
+struct PromiseCell<T> {
+    header: Header,
+    outcome: OnceCell<Result<T, TaskError>>,
+    setters: Cell<usize>,
+    delegate: Option<Rc<dyn Delegate>>,
+}
+
+/// To whom a promise passes a request to cancel, instead of being cancelled: for those who build
+/// combinators, as `gather` is one.
+pub trait Delegate {
+    /// Whom to ask, in this order. Those that are done may be among them.
+    fn ask(&self) -> Vec<FutureRef>;
+
+    /// Hears whether any of them accepted; `cancel()` of the promise answers the same.
+    fn asked(&self, accepted: bool);
+}
+
+impl<T: 'static> Promise<T> {
+    pub(crate) fn in_tasks(tasks: Rc<Tasks>, delegate: Option<Rc<dyn Delegate>>) -> Promise<T> {
+        let cell = PromiseCell {
+            header: Header::new(tasks),
+            outcome: OnceCell::new(),
+            setters: Cell::new(1),
+            delegate,
+        };
+        Promise {
+            waiting: PromiseFuture {
+                cell: Rc::new(cell),
+            },
+        }
+    }
+
+    /// Sets the value.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidState`] if it is done or cancelled already; the value is dropped.
+    pub fn set_result(&self, value: T) -> Result<(), InvalidState> {
+        self.waiting.finish(Ok(value))
+    }
+
+    /// Sets an error instead of a value. All who wait get the same one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidState`] if it is done or cancelled already.
+    pub fn set_exception(
+        &self,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Result<(), InvalidState> {
+        self.set_error(TaskError::failed(error))
+    }
+
+    /// Sets what another task or promise ended with.
+    ///
+    /// A [`TaskError::Cancelled`] is stored as an error, as `gather` does: whoever awaits the
+    /// promise sees a cancellation, but [`cancelled`](PromiseFuture::cancelled) stays false.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidState`] if it is done or cancelled already.
+    pub fn set_error(&self, error: TaskError) -> Result<(), InvalidState> {
+        if self.done() {
+            return Err(InvalidState);
+        }
+        let stored_cancellation = error.is_cancelled();
+        self.waiting.store(Err(error), stored_cancellation);
+        Ok(())
+    }
+
+    pub(crate) fn tasks(&self) -> &Rc<Tasks> {
+        &self.waiting.cell.header.tasks
+    }
+
+    /// The waiting side.
+    pub fn future(&self) -> PromiseFuture<T> {
+        self.waiting.clone()
+    }
+
+    /// How many setters there are: this one and its clones.
+    pub fn setter_count(&self) -> usize {
+        self.waiting.cell.setters.get()
+    }
+}
+
+impl<T> Deref for Promise<T> {
+    type Target = PromiseFuture<T>;
+
+    fn deref(&self) -> &PromiseFuture<T> {
+        &self.waiting
+    }
+}
+
+impl<T> Clone for Promise<T> {
+    fn clone(&self) -> Promise<T> {
+        let setters = &self.waiting.cell.setters;
+        setters.set(setters.get() + 1);
+        Promise {
+            waiting: self.waiting.clone(),
+        }
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        let setters = &self.waiting.cell.setters;
+        setters.set(setters.get() - 1);
+        if setters.get() == 0 && !self.done() {
+            self.waiting.store(Err(TaskError::BrokenPromise), false);
+            // Nobody set this, so nobody needs a report; those who wait are told.
+            self.waiting.cell.header.clear(UNREAD);
+        }
+    }
+}
+
+impl<T> PromiseFuture<T> {
+    /// Cancels it, and wakes all who wait; false if it is done already.
+    pub fn cancel(&self) -> bool {
+        self.as_future_ref().cancel()
+    }
+
+    /// The same, with a message.
+    pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
+        self.as_future_ref().cancel_with(message)
+    }
+
+    /// Whether it has its outcome.
+    pub fn done(&self) -> bool {
+        self.cell.header.done()
+    }
+
+    /// Whether it was cancelled.
+    pub fn cancelled(&self) -> bool {
+        self.cell.header.has(crate::header::CANCELLED)
+    }
+
+    /// The outcome, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::InvalidState`] while it is pending; else the error that was set.
+    pub fn result(&self) -> Result<&T, TaskError> {
+        self.cell.header.clear(UNREAD);
+        match self.cell.outcome.get() {
+            Some(outcome) => outcome.as_ref().map_err(TaskError::clone),
+            None => Err(TaskError::InvalidState),
+        }
+    }
+
+    /// The error that was set, if it is done with one.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::InvalidState`] while it is pending, [`TaskError::Cancelled`] if it was
+    /// cancelled.
+    pub fn exception(&self) -> Result<Option<TaskError>, TaskError> {
+        match self.result() {
+            Ok(_) => Ok(None),
+            Err(error @ TaskError::InvalidState) => Err(error),
+            Err(error) if self.cancelled() => Err(error),
+            Err(error) => Ok(Some(error)),
+        }
+    }
+
+    /// Calls `callback` through the loop once this is done: see
+    /// [`FutureRef::add_done_callback`].
+    pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
+        self.as_future_ref().add_done_callback(callback)
+    }
+
+    /// Removes a callback that was not queued yet; how many were removed.
+    pub fn remove_done_callback(&self, id: CallbackId) -> usize {
+        self.as_future_ref().remove_done_callback(id)
+    }
+
+    /// The waiting side, as [`Promise::future`] gives it.
+    pub(crate) fn future(&self) -> PromiseFuture<T> {
+        self.clone()
+    }
+
+    fn finish(&self, outcome: Result<T, TaskError>) -> Result<(), InvalidState> {
+        if self.done() {
+            return Err(InvalidState);
+        }
+        self.store(outcome, false);
+        Ok(())
+    }
+
+    fn store(&self, outcome: Result<T, TaskError>, stored_cancellation: bool) {
+        let cell = &self.cell;
+        let unread = matches!(outcome, Err(TaskError::Failed(_) | TaskError::Panicked(_)));
+        if stored_cancellation {
+            cell.header.finish(None, false);
+            cell.header.set(crate::header::ENDED_CANCELLED);
+        } else {
+            cell.header.finish(outcome.as_ref().err(), unread);
+        }
+        let stored = cell.outcome.set(outcome);
+        debug_assert!(stored.is_ok(), "DONE guards the outcome");
+        let awaited: Rc<dyn Awaited> = cell.clone();
+        cell.header.tasks.fire_all(&awaited);
+    }
+}
+
+impl<T> Clone for PromiseFuture<T> {
+    fn clone(&self) -> PromiseFuture<T> {
+        PromiseFuture {
+            cell: self.cell.clone(),
+        }
+    }
+}
+
+impl<T> AsFutureRef for PromiseFuture<T> {
+    fn as_future_ref(&self) -> FutureRef {
+        FutureRef::new(self.cell.clone())
+    }
+}
+
+impl<T> AsFutureRef for Promise<T> {
+    fn as_future_ref(&self) -> FutureRef {
+        self.waiting.as_future_ref()
+    }
+}
+
+impl<T> std::fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_future_ref().fmt(f)
+    }
+}
+
+impl<T> std::fmt::Debug for PromiseFuture<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_future_ref().fmt(f)
+    }
+}
+
+impl<T: 'static> Awaited for PromiseCell<T> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn begin_cancel(&self, request: &Cancelled, frames: &mut Vec<Frame>) -> Begun {
+        self.header.clear(UNREAD);
+        if self.header.done() || self.header.has(ASKING) {
+            return Begun::Refused;
+        }
+        let Some(delegate) = &self.delegate else {
+            self.header
+                .finish(Some(&TaskError::Cancelled(request.clone())), false);
+            let stored = self.outcome.set(Err(TaskError::Cancelled(request.clone())));
+            debug_assert!(stored.is_ok(), "DONE guards the outcome");
+            return Begun::Accepted;
+        };
+        self.header.set(ASKING);
+        frames.extend(
+            delegate
+                .ask()
+                .into_iter()
+                .map(|child| Frame::Target(child.0, crate::arena::Key::NONE)),
+        );
+        Begun::Asking
+    }
+
+    fn end_cancel(&self, _request: &Cancelled, accepted: bool) -> bool {
+        self.header.clear(ASKING);
+        if let Some(delegate) = &self.delegate {
+            delegate.asked(accepted);
+        }
+        accepted
+    }
+
+    fn error(&self) -> Option<TaskError> {
+        self.outcome.get()?.as_ref().err().cloned()
+    }
+
+    fn ended_in_error(&self) -> bool {
+        matches!(self.outcome.get(), Some(Err(_)))
+    }
+}
+
+impl<T> Drop for PromiseCell<T> {
+    fn drop(&mut self) {
+        let tasks = &self.header.tasks;
+        tasks.bury(&self.header);
+        if self.header.has(UNREAD) {
+            let context =
+                ouroloop_core::ExceptionContext::new("Promise exception was never retrieved");
+            if let Some(Err(error)) = self.outcome.get() {
+                let context = error.clone().describe_in(context);
+                tasks.event_loop.call_exception_handler(context);
+            }
+        }
+    }
+}
+
+/// Awaits a promise by value: the future of [`PromiseFuture`] and of [`Promise`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct PromiseValue<T: 'static> {
+    target: Option<Rc<PromiseCell<T>>>,
+    wait: Wait,
+}
+
+impl<T: Clone> Future for PromiseValue<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let cell = this.target.as_ref().expect("not polled after it is ready");
+        let awaited: Rc<dyn Awaited> = cell.clone();
+        ready!(this.wait.poll(&awaited, cx))?;
+        drop(awaited);
+        this.wait.release();
+        let mut cell = this.target.take().expect("it was there above");
+        cell.header.clear(UNREAD);
+        let outcome = match Rc::get_mut(&mut cell) {
+            Some(alone) => alone.outcome.take(),
+            None => cell.outcome.get().cloned(),
+        };
+        Poll::Ready(outcome.unwrap_or(Err(TaskError::InvalidState)))
+    }
+}
+
+/// Awaits a promise by reference, and lends its result.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct PromiseLoan<'a, T: 'static> {
+    future: &'a PromiseFuture<T>,
+    wait: Wait,
+    loan: PhantomData<&'a T>,
+}
+
+impl<'a, T> Future for PromiseLoan<'a, T> {
+    type Output = Result<&'a T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let awaited: Rc<dyn Awaited> = this.future.cell.clone();
+        ready!(this.wait.poll(&awaited, cx))?;
+        Poll::Ready(this.future.result())
+    }
+}
+
+impl<T: Clone> IntoFuture for PromiseFuture<T> {
+    type Output = Result<T, TaskError>;
+    type IntoFuture = PromiseValue<T>;
+
+    fn into_future(self) -> PromiseValue<T> {
+        PromiseValue {
+            wait: Wait::new(self.cell.header.tasks.clone()),
+            target: Some(self.cell),
+        }
+    }
+}
+
+impl<T: Clone> IntoFuture for Promise<T> {
+    type Output = Result<T, TaskError>;
+    type IntoFuture = PromiseValue<T>;
+
+    fn into_future(self) -> PromiseValue<T> {
+        self.future().into_future()
+    }
+}
+
+impl<'a, T> IntoFuture for &'a PromiseFuture<T> {
+    type Output = Result<&'a T, TaskError>;
+    type IntoFuture = PromiseLoan<'a, T>;
+
+    fn into_future(self) -> PromiseLoan<'a, T> {
+        PromiseLoan {
+            future: self,
+            wait: Wait::new(self.cell.header.tasks.clone()),
+            loan: PhantomData,
+        }
+    }
+}
+
+impl<'a, T> IntoFuture for &'a Promise<T> {
+    type Output = Result<&'a T, TaskError>;
+    type IntoFuture = PromiseLoan<'a, T>;
+
+    fn into_future(self) -> PromiseLoan<'a, T> {
+        (&self.waiting).into_future()
+    }
+}

@@ -1,0 +1,119 @@
+//! The setter of a promise that may cross threads.
+
+use std::any::Any;
+use std::error::Error;
+use std::marker::PhantomData;
+
+use ouroloop_core::{LoopError, RemoteHandle};
+
+use crate::arena::Key;
+use crate::error::TaskError;
+use crate::promise::Promise;
+use crate::tasks::Tasks;
+
+/// Sets a promise of a loop from any thread, and always wakes that loop.
+///
+/// [`Promise::remote`] makes one. It counts as a setter: dropped without setting, those who wait
+/// get [`TaskError::BrokenPromise`]. Setting a promise that was cancelled meanwhile does nothing.
+///
+/// # Ordering
+///
+/// The promise is set in the next iteration of its loop, and those who wait for it resume in the
+/// one after.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{create_future, LoopTasks};
+///
+/// let event_loop = new_event_loop()?;
+/// let answer = event_loop.run_until_complete(async {
+///     let promise = create_future();
+///     let remote = promise.remote();
+///     std::thread::spawn(move || remote.set_result(42));
+///     promise.await
+/// })??;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RemotePromise<T> {
+    event_loop: RemoteHandle,
+    key: Option<Key>,
+    sets: PhantomData<fn(T)>,
+}
+
+impl<T: 'static> Promise<T> {
+    /// The setter that may cross to other threads.
+    pub fn remote(&self) -> RemotePromise<T> {
+        let tasks = self.tasks();
+        let setter: Box<dyn Any> = Box::new(self.clone());
+        RemotePromise {
+            event_loop: tasks.event_loop.remote(),
+            key: Some(tasks.remotes.borrow_mut().insert(setter)),
+            sets: PhantomData,
+        }
+    }
+}
+
+impl<T: Send + 'static> RemotePromise<T> {
+    /// Sets the value.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] if the loop is closed; nobody waits any more.
+    pub fn set_result(mut self, value: T) -> Result<(), LoopError> {
+        self.settle(move |promise: Promise<T>| {
+            // One that was cancelled meanwhile has nobody left to tell.
+            let _ = promise.set_result(value);
+        })
+    }
+
+    /// Sets an error instead of a value.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] if the loop is closed; nobody waits any more.
+    pub fn set_exception(
+        mut self,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Result<(), LoopError> {
+        let error = TaskError::failed(error);
+        self.settle(move |promise: Promise<T>| {
+            let _ = promise.set_error(error);
+        })
+    }
+}
+
+impl<T> RemotePromise<T> {
+    /// Takes the promise out of the table of its loop, in the thread of that loop.
+    fn settle<P: 'static>(
+        &mut self,
+        with: impl FnOnce(P) + Send + 'static,
+    ) -> Result<(), LoopError> {
+        let Some(key) = self.key.take() else {
+            return Ok(());
+        };
+        self.event_loop.call_soon_threadsafe(move || {
+            let promise = Tasks::running()
+                .and_then(|tasks| tasks.remotes.borrow_mut().remove(key))
+                .and_then(|promise| promise.downcast::<P>().ok());
+            if let Some(promise) = promise {
+                with(*promise);
+            }
+        })
+    }
+}
+
+impl<T> Drop for RemotePromise<T> {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else {
+            return;
+        };
+        // If the loop is closed, the promise went with it.
+        let _ = self.event_loop.call_soon_threadsafe(move || {
+            let promise = Tasks::running().and_then(|tasks| tasks.remotes.borrow_mut().remove(key));
+            drop(promise);
+        });
+    }
+}

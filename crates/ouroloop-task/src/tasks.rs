@@ -1,0 +1,553 @@
+//! The tasks of one loop: its client, which owns them, steps them and wakes them.
+//!
+//! # State
+//!
+//! A task is *scheduled* while its word is in the ready queue, *running* while it is polled, and
+//! else it waits. It is scheduled at most once at a time: a wake-up while it runs is remembered
+//! (`WOKEN`) and honoured when it suspends, which is the place in the queue that asyncio's bare
+//! `yield` gives it. A finished task has no record here, so its stale wake-ups find nothing.
+//!
+//! # Invariants
+//!
+//! - No table is borrowed while a user's code runs: a poll, a drop, a wake of a foreign waker.
+//! - `current` is the innermost scope that is being polled, and `current_root` the root of its task.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use ouroloop_core::{
+    Client, ClientId, Context, ExceptionContext, LoopError, LoopRef, PanicPayload, running_loop_id,
+    swap_context, with_running,
+};
+
+use crate::arena::{Arena, Key, NIL};
+use crate::builder::TaskFactory;
+use crate::cancel::AskStack;
+use crate::error::TaskError;
+use crate::header::{Awaited, Header};
+use crate::node::{DoneCallback, Node, Wake};
+use crate::scope::{CANCEL_PENDING, RUNNING, SCHEDULED, ScopeRecord, WOKEN};
+use crate::task_cell::TaskObject;
+use crate::task_ref::FutureRef;
+use crate::waker;
+
+pub(crate) struct Tasks {
+    pub(crate) event_loop: LoopRef,
+    client: Cell<Option<ClientId>>,
+    pub(crate) scopes: RefCell<Arena<ScopeRecord>>,
+    pub(crate) nodes: RefCell<Arena<Node>>,
+    current: Cell<Key>,
+    current_root: Cell<Key>,
+    last_id: Cell<u64>,
+    /// The promises that other threads may set.
+    pub(crate) remotes: RefCell<Arena<Box<dyn Any>>>,
+    pub(crate) factory: RefCell<Option<TaskFactory>>,
+    pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
+    /// Closures that await their drop: see [`Tasks::bury`].
+    graveyard: RefCell<Vec<DoneCallback>>,
+    digging: Cell<bool>,
+    closed: Cell<bool>,
+}
+
+thread_local! {
+    /// The loops of this thread that have tasks; nearly always one.
+    static REGISTRY: RefCell<Vec<Rc<Tasks>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a word of this client asks for.
+const STEP: u64 = 0;
+const FIRE: u64 = 1 << 54;
+const EXPIRE: u64 = 2 << 54;
+const KIND: u64 = 3 << 54;
+
+impl Tasks {
+    /// The tasks of a loop.
+    pub(crate) fn of(event_loop: &LoopRef) -> Result<Rc<Tasks>, LoopError> {
+        let id = event_loop.id();
+        if let Some(found) = REGISTRY.with_borrow(|all| find(all, id)) {
+            return Ok(found);
+        }
+        if event_loop.is_closed() {
+            return Err(LoopError::Closed);
+        }
+        let tasks = Rc::new(Tasks {
+            event_loop: event_loop.clone(),
+            client: Cell::new(None),
+            scopes: RefCell::new(Arena::new()),
+            nodes: RefCell::new(Arena::new()),
+            current: Cell::new(Key::NONE),
+            current_root: Cell::new(Key::NONE),
+            last_id: Cell::new(0),
+            remotes: RefCell::new(Arena::new()),
+            factory: RefCell::new(None),
+            ask_stack: Cell::new(None),
+            graveyard: RefCell::new(Vec::new()),
+            digging: Cell::new(false),
+            closed: Cell::new(false),
+        });
+        let client = event_loop.register_client(tasks.clone());
+        tasks.client.set(Some(client));
+        REGISTRY.with_borrow_mut(|all| all.push(tasks.clone()));
+        Ok(tasks)
+    }
+
+    /// The tasks of the loop that runs in this thread.
+    #[inline]
+    pub(crate) fn running() -> Option<Rc<Tasks>> {
+        let id = running_loop_id()?;
+        // A waker may be called from the destructor of another thread-local.
+        let found = REGISTRY
+            .try_with(|all| all.try_borrow().ok().and_then(|all| find(&all, id)))
+            .ok()?;
+        found.or_else(|| with_running(|running| Tasks::of(running?).ok()))
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        id
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    fn client(&self) -> ClientId {
+        self.client
+            .get()
+            .expect("the client is registered when the tasks are made")
+    }
+
+    fn word(&self, kind: u64, key: Key) -> ouroloop_core::ClientWord {
+        self.client()
+            .word(kind | u64::from(key.generation) << 24 | u64::from(key.index))
+    }
+
+    /// The word that fires a wait when its turn comes.
+    pub(crate) fn fire_word(&self, node: Key) -> ouroloop_core::ClientWord {
+        self.word(FIRE, node)
+    }
+
+    /// The word that lets the deadline of a scope pass.
+    pub(crate) fn expire_word(&self, scope: Key) -> ouroloop_core::ClientWord {
+        self.word(EXPIRE, scope)
+    }
+
+    // -- who is being polled --------------------------------------------------
+
+    /// The innermost scope that is being polled, if a task of this loop is.
+    #[inline]
+    pub(crate) fn current(&self) -> Key {
+        self.current.get()
+    }
+
+    /// The root scope of the task that is being polled.
+    #[inline]
+    pub(crate) fn current_root(&self) -> Key {
+        self.current_root.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_current(&self, scope: Key) -> Key {
+        self.current.replace(scope)
+    }
+
+    pub(crate) fn current_cell(&self) -> Option<Rc<dyn TaskObject>> {
+        self.cell_of(self.current_root.get())
+    }
+
+    pub(crate) fn cell_of(&self, root: Key) -> Option<Rc<dyn TaskObject>> {
+        self.scopes.borrow().get(root)?.cell.clone()
+    }
+
+    /// All tasks that are not done, oldest first.
+    pub(crate) fn all(&self) -> Vec<Rc<dyn TaskObject>> {
+        let mut all: Vec<_> = self
+            .scopes
+            .borrow()
+            .iter()
+            .filter_map(|(_, record)| record.cell.clone())
+            .collect();
+        all.sort_by_key(|cell| cell.info().id);
+        all
+    }
+
+    // -- waking ----------------------------------------------------------------
+
+    /// Puts a task into the ready queue, unless it is there.
+    #[inline]
+    pub(crate) fn wake(&self, root: Key) {
+        let mut scopes = self.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(root) else {
+            return;
+        };
+        if record.flags & (SCHEDULED | RUNNING) == 0 {
+            record.flags |= SCHEDULED;
+            drop(scopes);
+            self.event_loop.schedule(self.word(STEP, root));
+        } else if record.has(RUNNING) {
+            record.flags |= WOKEN;
+        }
+    }
+
+    /// Tells whom a wait tells.
+    pub(crate) fn tell(&self, wake: Wake, about: Option<&Rc<dyn Awaited>>) {
+        match wake {
+            Wake::Nobody => {}
+            Wake::Task(root) => self.wake(root),
+            Wake::Waker(waker) => waker.wake(),
+            Wake::Callback(callback) => {
+                let about = FutureRef::new(about.expect("callbacks have a target").clone());
+                let run = callback.run;
+                let context = callback.context;
+                // On a closed loop nobody is left to be told.
+                let _ = self.event_loop.call_soon_in(context, move || run(&about));
+            }
+        }
+    }
+
+    /// Tells all who wait for something that it is done, in the order in which they asked.
+    pub(crate) fn fire_all(&self, done: &Rc<dyn Awaited>) {
+        let header = done.header();
+        debug_assert!(header.done());
+        loop {
+            let mut nodes = self.nodes.borrow_mut();
+            let index = header.first.get();
+            if index == NIL {
+                return;
+            }
+            nodes.unlink(header, index);
+            let node = nodes.at_mut(index);
+            node.fired = true;
+            let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
+            if let Wake::Callback(_) = wake {
+                let key = nodes.key_at(index);
+                nodes.remove(key);
+            }
+            drop(nodes);
+            self.tell(wake, Some(done));
+        }
+    }
+
+    /// Fires a wait that is its own promise; false if it is done or gone.
+    pub(crate) fn fire_own(&self, key: Key) -> bool {
+        let mut nodes = self.nodes.borrow_mut();
+        let Some(node) = nodes.get_mut(key) else {
+            return false;
+        };
+        if node.fired {
+            return false;
+        }
+        node.fired = true;
+        let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
+        drop(nodes);
+        self.tell(wake, None);
+        true
+    }
+
+    /// Drops the callbacks of a thing that was never done.
+    ///
+    /// One may own the last handle of the next such thing, and so on: a queue instead of
+    /// recursion keeps the stack flat.
+    pub(crate) fn bury(&self, header: &Header) {
+        loop {
+            let mut nodes = self.nodes.borrow_mut();
+            let index = header.first.get();
+            if index == NIL {
+                break;
+            }
+            nodes.unlink(header, index);
+            let node = nodes.at_mut(index);
+            let Wake::Callback(callback) = std::mem::replace(&mut node.wake, Wake::Nobody) else {
+                // An await keeps its target alive, so only callbacks are left behind.
+                continue;
+            };
+            let key = nodes.key_at(index);
+            nodes.remove(key);
+            drop(nodes);
+            self.graveyard.borrow_mut().push(callback.run);
+        }
+        if self.digging.replace(true) {
+            return;
+        }
+        loop {
+            let Some(next) = self.graveyard.borrow_mut().pop() else {
+                break;
+            };
+            self.contain("Exception while dropping a callback", move || drop(next));
+        }
+        self.digging.set(false);
+    }
+
+    // -- stepping ----------------------------------------------------------------
+
+    /// Adds a task; its first step is put into the ready queue unless it starts at once.
+    pub(crate) fn add(&self, cell: &Rc<dyn TaskObject>) -> Result<Key, LoopError> {
+        if self.closed.get() || self.event_loop.is_closed() {
+            return Err(LoopError::Closed);
+        }
+        let mut scopes = self.scopes.borrow_mut();
+        let mut record = ScopeRecord::new();
+        record.cell = Some(cell.clone());
+        let root = scopes.try_insert(record).ok_or_else(too_many_tasks)?;
+        scopes.at_mut(root.index).root = root;
+        cell.info().root.set(root);
+        Ok(root)
+    }
+
+    /// One step of a task: delivers a pending cancellation or polls it, and sees what came of it.
+    pub(crate) fn step(&self, root: Key) {
+        let cell = {
+            let scopes = self.scopes.borrow();
+            let Some(record) = scopes.get(root) else {
+                return;
+            };
+            let pending = record.has(CANCEL_PENDING);
+            let cell = record.cell.clone().expect("only root scopes are scheduled");
+            drop(scopes);
+            if pending {
+                // Still scheduled: what this wakes must not queue the task once more.
+                self.deliver(root);
+            }
+            cell
+        };
+        let marked = {
+            let mut scopes = self.scopes.borrow_mut();
+            let record = scopes.at_mut(root.index);
+            record.flags = record.flags & !(SCHEDULED | WOKEN) | RUNNING;
+            record.take_mark()
+        };
+        let outcome = match marked {
+            Some(mark) => Outcome::Ended(Some(TaskError::Cancelled(mark.cancelled))),
+            None => self.poll(root, &cell),
+        };
+        match outcome {
+            Outcome::Suspended => self.suspend(root),
+            Outcome::Ended(error) => self.finish(root, cell, error),
+        }
+    }
+
+    fn poll(&self, root: Key, cell: &Rc<dyn TaskObject>) -> Outcome {
+        // SAFETY-free by construction: the waker is a word, not a pointer.
+        let waker = waker::of(self.event_loop.id(), self.client(), root);
+        let outer = Running {
+            tasks: self,
+            scope: self.current.replace(root),
+            root: self.current_root.replace(root),
+            context: Some(swap_context(cell.info().context.take())),
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)));
+        cell.info().context.set(outer.leave());
+        let mark = self
+            .scopes
+            .borrow_mut()
+            .get_mut(root)
+            .and_then(ScopeRecord::take_mark);
+        match (polled, mark) {
+            (Err(payload), _) => Outcome::Ended(Some(TaskError::Panicked(
+                PanicPayload::from_payload(payload),
+            ))),
+            (Ok(_), Some(mark)) => Outcome::Ended(Some(TaskError::Cancelled(mark.cancelled))),
+            (Ok(Poll::Pending), None) => Outcome::Suspended,
+            (Ok(Poll::Ready(())), None) => {
+                // An error wins over a cancellation that was not delivered; a value does not.
+                let undelivered = self
+                    .scopes
+                    .borrow_mut()
+                    .get_mut(root)
+                    .and_then(ScopeRecord::take_must_cancel)
+                    .filter(|_| !cell.ended_in_error());
+                Outcome::Ended(undelivered.map(TaskError::Cancelled))
+            }
+        }
+    }
+
+    fn suspend(&self, root: Key) {
+        let mut scopes = self.scopes.borrow_mut();
+        let Some(record) = scopes.get_mut(root) else {
+            return;
+        };
+        record.flags &= !RUNNING;
+        let woken = record.has(WOKEN);
+        let pending = record.has(CANCEL_PENDING);
+        if woken {
+            record.flags = record.flags & !WOKEN | SCHEDULED;
+        }
+        drop(scopes);
+        if woken {
+            self.event_loop.schedule(self.word(STEP, root));
+        }
+        if pending {
+            self.pass_on(root);
+        }
+    }
+
+    /// Ends a task with `error`, or with the value that its poll has stored.
+    fn finish(&self, root: Key, cell: Rc<dyn TaskObject>, error: Option<TaskError>) {
+        let dropped = cell.end(error);
+        let record = {
+            let mut scopes = self.scopes.borrow_mut();
+            scopes.close(&mut self.nodes.borrow_mut(), root)
+        };
+        cell.info()
+            .last_count
+            .set(record.map_or(0, |record| record.count));
+        if let Err(payload) = dropped {
+            self.report_panic("Exception while dropping a task's future", payload, &cell);
+        }
+        let awaited = cell.into_awaited();
+        self.fire_all(&awaited);
+    }
+
+    // -- reports ----------------------------------------------------------------
+
+    /// Runs what belongs to a user, and reports its panic.
+    pub(crate) fn contain(&self, message: &str, run: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+            let context =
+                ExceptionContext::new(message).with_panic(PanicPayload::from_payload(payload));
+            self.event_loop.call_exception_handler(context);
+        }
+    }
+
+    fn report_panic(&self, message: &str, payload: PanicPayload, cell: &Rc<dyn TaskObject>) {
+        let info = cell.info();
+        let context = ExceptionContext::new(message)
+            .with_panic(payload)
+            .with_source(info.describe())
+            .with_created_at(info.created_at);
+        self.event_loop.call_exception_handler(context);
+    }
+}
+
+/// What came of a step.
+enum Outcome {
+    Suspended,
+    /// `None`: with the value that the cell holds.
+    Ended(Option<TaskError>),
+}
+
+/// Restores who ran before, also when a poll panics through a nested, eager task.
+struct Running<'a> {
+    tasks: &'a Tasks,
+    scope: Key,
+    root: Key,
+    context: Option<Option<Context>>,
+}
+
+impl Running<'_> {
+    /// Gives back the context as the task left it.
+    fn leave(mut self) -> Option<Context> {
+        swap_context(self.context.take().flatten())
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.tasks.current.set(self.scope);
+        self.tasks.current_root.set(self.root);
+        if let Some(context) = self.context.take() {
+            swap_context(context);
+        }
+    }
+}
+
+impl Client for Tasks {
+    #[inline]
+    fn run(&self, payload: u64) {
+        let key = key_of(payload);
+        match payload & KIND {
+            STEP => self.step(key),
+            FIRE => {
+                self.fire_own(key);
+            }
+            _ => self.expire(key),
+        }
+    }
+
+    fn posted(&self, payload: u64) {
+        self.wake(key_of(payload));
+    }
+
+    fn describe(&self, payload: u64) -> String {
+        if payload & KIND != STEP {
+            return "a timer of a waiting task".to_owned();
+        }
+        match self.cell_of(key_of(payload)) {
+            Some(cell) => cell.info().describe(),
+            None => "a task that is done".to_owned(),
+        }
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.factory.take();
+        // One by one, since the drop of one future may end another's last handle.
+        for cell in self.all() {
+            let info = cell.info();
+            if info.log_destroyed.get() {
+                let context = ExceptionContext::new("Task was destroyed but it is pending!")
+                    .with_source(info.describe())
+                    .with_created_at(info.created_at);
+                self.event_loop.call_exception_handler(context);
+            }
+            self.finish(info.root.get(), cell, Some(TaskError::LoopClosed));
+        }
+        let remotes = self.remotes.replace(Arena::new());
+        drop(remotes);
+        let me = REGISTRY
+            .try_with(|all| {
+                let mut all = all.borrow_mut();
+                let place = all
+                    .iter()
+                    .position(|tasks| std::ptr::eq(Rc::as_ptr(tasks), self))?;
+                Some(all.swap_remove(place))
+            })
+            .ok();
+        drop(me);
+    }
+}
+
+fn too_many_tasks() -> LoopError {
+    LoopError::Io(io::Error::new(
+        io::ErrorKind::OutOfMemory,
+        "a loop holds at most 16,777,216 tasks and scopes; wait for some of them",
+    ))
+}
+
+fn key_of(payload: u64) -> Key {
+    Key {
+        index: (payload & 0xff_ffff) as u32,
+        generation: (payload >> 24 & 0xff_ffff) as u32,
+    }
+}
+
+fn find(all: &[Rc<Tasks>], id: ouroloop_core::LoopId) -> Option<Rc<Tasks>> {
+    all.iter()
+        .find(|tasks| tasks.event_loop.id() == id)
+        .cloned()
+}
+
+impl Tasks {
+    /// Whom to tell when polled with `waker`: the task itself if the waker is its own.
+    #[inline]
+    pub(crate) fn wake_for(&self, waker: &Waker) -> Wake {
+        let root = self.current_root.get();
+        if self.is_own_waker(waker) {
+            Wake::Task(root)
+        } else {
+            Wake::Waker(waker.clone())
+        }
+    }
+
+    /// Whether `waker` is that of the task that is being polled.
+    #[inline]
+    pub(crate) fn is_own_waker(&self, waker: &Waker) -> bool {
+        let root = self.current_root.get();
+        !root.is_none() && waker::is(waker, self.event_loop.id(), self.client(), root)
+    }
+}

@@ -1,0 +1,351 @@
+//! The leaves at the bottom of every `.await`: a wait for something else, and a wait that is its own
+//! promise.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ouroloop_core::{LoopError, TimerKey, running_loop_id};
+
+use crate::arena::Key;
+use crate::error::TaskError;
+use crate::header::Awaited;
+use crate::node::{Node, Wake};
+use crate::scope::Mark;
+use crate::tasks::Tasks;
+
+/// A wait under way. Its owner holds what it waits for.
+pub(crate) struct Wait {
+    tasks: Rc<Tasks>,
+    key: Key,
+    /// What is wrong with this await: told one iteration later, as asyncio does.
+    misuse: Option<TaskError>,
+}
+
+impl Wait {
+    pub(crate) fn new(tasks: Rc<Tasks>) -> Wait {
+        Wait {
+            tasks,
+            key: Key::NONE,
+            misuse: None,
+        }
+    }
+
+    /// Ready once `target` is done. Stays pending where the request to cancel that ended it came
+    /// through here: then the scope around it unwinds as soon as this returns.
+    pub(crate) fn poll(
+        &mut self,
+        target: &Rc<dyn Awaited>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TaskError>> {
+        if let Some(misuse) = self.misuse.take() {
+            return Poll::Ready(Err(misuse));
+        }
+        if !self.key.is_none() {
+            return poll_node(&self.tasks, self.key, cx).map(Ok);
+        }
+        if target.header().done() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(misuse) = self.find_misuse(target) {
+            self.misuse = Some(misuse);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let wake = self.tasks.wake_for(cx.waker());
+        let scope = self.tasks.current();
+        let mut nodes = self.tasks.nodes.borrow_mut();
+        self.key = nodes.insert(Node::new(Some(target.clone()), wake));
+        nodes.link(target.header(), self.key.index);
+        self.tasks
+            .scopes
+            .borrow_mut()
+            .link_wait(&mut nodes, scope, self.key.index);
+        Poll::Pending
+    }
+
+    /// Ends the wait, and with it its hold on what it waited for.
+    pub(crate) fn release(&mut self) {
+        let key = std::mem::replace(&mut self.key, Key::NONE);
+        if !key.is_none() {
+            remove_node(&self.tasks, key);
+        }
+    }
+
+    fn find_misuse(&self, target: &Rc<dyn Awaited>) -> Option<TaskError> {
+        match running_loop_id() {
+            Some(id) if id != self.tasks.event_loop.id() => return Some(TaskError::WrongLoop),
+            _ => {}
+        }
+        if self.tasks.is_closed() {
+            return Some(TaskError::LoopClosed);
+        }
+        let root = target.task()?.root.get();
+        (root == self.tasks.current_root()).then_some(TaskError::SelfAwait)
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Polls a wait that is registered.
+fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
+    let mut nodes = tasks.nodes.borrow_mut();
+    let Some(node) = nodes.get_mut(key) else {
+        return Poll::Ready(());
+    };
+    if !node.fired {
+        let scope = tasks.current();
+        let stays = match &node.wake {
+            Wake::Task(root) => *root == tasks.current_root() && tasks.is_own_waker(cx.waker()),
+            Wake::Waker(waker) => waker.will_wake(cx.waker()),
+            Wake::Nobody | Wake::Callback(_) => false,
+        };
+        if node.scope != scope {
+            let mut scopes = tasks.scopes.borrow_mut();
+            scopes.unlink_wait(&mut nodes, key.index);
+            scopes.link_wait(&mut nodes, scope, key.index);
+        }
+        drop(nodes);
+        if !stays {
+            replace_wake(tasks, key, cx);
+        }
+        return Poll::Pending;
+    }
+    if node.unwinds() {
+        let cancelled = node.cancellation();
+        // Delivered now: its drop must not deliver it once more.
+        node.forwarded = false;
+        drop(nodes);
+        if cancelled.is_some_and(|cancelled| tasks.unwind(cancelled)) {
+            return Poll::Pending;
+        }
+    }
+    Poll::Ready(())
+}
+
+/// Wakers are cloned and dropped outside of any borrow: they may run anybody's code.
+fn replace_wake(tasks: &Tasks, key: Key, cx: &Context<'_>) {
+    let mut wake = tasks.wake_for(cx.waker());
+    if let Some(node) = tasks.nodes.borrow_mut().get_mut(key) {
+        std::mem::swap(&mut node.wake, &mut wake);
+    }
+    drop(wake);
+}
+
+/// Takes a wait out of its lists.
+///
+/// A cancellation that it accepted for its task and never delivered, since a combinator dropped it
+/// before polling it again, is left to the scope around it: no request gets lost.
+fn remove_node(tasks: &Tasks, key: Key) {
+    let mut nodes = tasks.nodes.borrow_mut();
+    if nodes.get(key).is_none() {
+        return;
+    }
+    let mut scopes = tasks.scopes.borrow_mut();
+    let scope = nodes.at(key.index).scope;
+    scopes.unlink_wait(&mut nodes, key.index);
+    if !nodes.at(key.index).fired {
+        if let Some(target) = nodes.at(key.index).target.clone() {
+            nodes.unlink(target.header(), key.index);
+        }
+    }
+    let node = nodes.remove(key).expect("it was there above");
+    if node.unwinds() {
+        if let (Some(record), Some(cancelled)) = (scopes.get_mut(scope), node.cancellation()) {
+            record.rare().mark.get_or_insert(Mark {
+                cancelled,
+                target: Key::NONE,
+            });
+        }
+    }
+    drop((nodes, scopes));
+    // Its target may be the last reference to a value, and that runs anybody's code.
+    drop(node);
+}
+
+/// A wait that is its own promise: one waiter, no value, no allocation.
+///
+/// It is what a sleep, and a place in the queue of a lock, are made of. Make it, hand its
+/// [`key`](Waiter::key) to whoever is to fire it, and await it.
+///
+/// # Cancellation
+///
+/// A request to cancel the awaiting task cancels the waiter at once, and the await unwinds.
+/// Dropping it gives up the wait, and disarms its timer.
+///
+/// # Ordering
+///
+/// Firing it queues the awaiting task at that moment; the task resumes in the next iteration.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_task::{LoopTasks, Waiter};
+///
+/// let event_loop = new_event_loop()?;
+/// event_loop.run_until_complete(async {
+///     let waiter = Waiter::new();
+///     let key = waiter.key();
+///     ouroloop_task::create_task(async move { key.fire() });
+///     waiter.await;
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a waiter does nothing unless it is awaited"]
+pub struct Waiter {
+    tasks: Rc<Tasks>,
+    key: Key,
+    timer: Cell<Option<TimerKey>>,
+}
+
+impl Waiter {
+    /// A waiter of the running loop.
+    ///
+    /// # Panics
+    ///
+    /// If no loop is running in this thread.
+    #[track_caller]
+    #[allow(clippy::new_without_default, reason = "it can panic")]
+    pub fn new() -> Waiter {
+        Waiter::in_tasks(crate::event_loop::running_tasks())
+    }
+
+    pub(crate) fn in_tasks(tasks: Rc<Tasks>) -> Waiter {
+        let key = tasks
+            .nodes
+            .borrow_mut()
+            .insert(Node::new(None, Wake::Nobody));
+        Waiter {
+            tasks,
+            key,
+            timer: Cell::new(None),
+        }
+    }
+
+    /// The right to fire it.
+    pub fn key(&self) -> WaiterKey {
+        WaiterKey {
+            tasks: self.tasks.clone(),
+            key: self.key,
+        }
+    }
+
+    /// Fires it when the loop's time is `when`, unless that happened before.
+    ///
+    /// The timer takes its place among the due timers of its iteration; the awaiting task resumes
+    /// in the one after, as with asyncio's `sleep`.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    pub fn fire_at(&self, when: Duration) -> Result<(), LoopError> {
+        let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
+        if self.tasks.event_loop.is_closed() {
+            return Err(LoopError::Closed);
+        }
+        let word = self.tasks.fire_word(self.key);
+        let timer = self.tasks.event_loop.schedule_at(when_ns, word);
+        if let Some(old) = self.timer.replace(Some(timer)) {
+            self.tasks.event_loop.cancel_timer(old);
+        }
+        Ok(())
+    }
+
+    /// Whether it was fired, or cancelled.
+    pub fn done(&self) -> bool {
+        self.tasks
+            .nodes
+            .borrow()
+            .get(self.key)
+            .is_none_or(|node| node.fired)
+    }
+
+    /// Whether it was cancelled instead of fired: whoever handed something over with it takes it
+    /// back.
+    pub fn cancelled(&self) -> bool {
+        self.tasks
+            .nodes
+            .borrow()
+            .get(self.key)
+            .is_some_and(|node| node.cancelled.is_some())
+    }
+}
+
+impl Future for Waiter {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_node(&self.tasks, self.key, cx)
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.tasks.event_loop.cancel_timer(timer);
+        }
+        remove_node(&self.tasks, self.key);
+    }
+}
+
+/// The right to fire a [`Waiter`]. Once that is gone it does nothing.
+#[derive(Clone)]
+pub struct WaiterKey {
+    tasks: Rc<Tasks>,
+    key: Key,
+}
+
+impl WaiterKey {
+    /// Wakes whoever awaits the waiter; false if it is done or dropped already.
+    pub fn fire(&self) -> bool {
+        self.tasks.fire_own(self.key)
+    }
+
+    /// Whether the waiter is still there to be fired.
+    pub fn is_pending(&self) -> bool {
+        self.tasks
+            .nodes
+            .borrow()
+            .get(self.key)
+            .is_some_and(|node| !node.fired)
+    }
+}
+
+/// Gives the other ready callbacks and tasks their turn: asyncio's bare `yield`, and `sleep(0)`.
+///
+/// # Ordering
+///
+/// The task goes to the end of the ready queue when it suspends, and resumes in the next iteration.
+///
+/// # Cancellation
+///
+/// A request that comes meanwhile is delivered when the task would have resumed.
+pub fn bare_yield() -> BareYield {
+    BareYield { yielded: false }
+}
+
+/// The future of [`bare_yield`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct BareYield {
+    yielded: bool,
+}
+
+impl Future for BareYield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,228 @@
+//! `run` and `Runner`: from a plain function into the loop, and out of it again in order.
+
+use std::future::Future;
+
+use ouroloop_combinators::cancel_all_tasks;
+use ouroloop_core::{Clock, Context, EventLoop, LoopError, set_event_loop, snapshot_context};
+use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
+
+/// Runs `main` on a new loop until it is done, and then shuts down in order: asyncio's `run`.
+///
+/// All tasks that are left are cancelled, oldest first, and waited for; then the loop is closed.
+/// What they fail with meanwhile goes to the loop's exception handler.
+///
+/// # Errors
+///
+/// [`RunError::Loop`] if a loop is running in this thread already, or none can be had;
+/// [`RunError::Task`] if `main` ended cancelled; [`RunError::Stopped`] if something stopped the
+/// loop first.
+///
+/// # Panics
+///
+/// A panic of `main` goes on unwinding here, after the shutdown.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop::{run, sleep};
+///
+/// let answer = run(async {
+///     sleep(Duration::from_millis(1)).await;
+///     42
+/// })?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[track_caller]
+pub fn run<F>(main: F) -> Result<F::Output, RunError>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    Runner::new().run_and_close(main)
+}
+
+/// Runs several functions one after the other on one loop, in one context: asyncio's `Runner`.
+///
+/// The loop is made by the first use. [`close`](Runner::close), or the drop of the runner, shuts
+/// down as [`run`] does.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::Runner;
+///
+/// let mut runner = Runner::new();
+/// let first = runner.run(async { 1 })?;
+/// let second = runner.run(async move { first + 1 })?;
+/// runner.close()?;
+/// assert_eq!(second, 2);
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[derive(Default)]
+pub struct Runner {
+    debug: Option<bool>,
+    clock: Option<Clock>,
+    loop_factory: Option<Box<dyn FnOnce() -> Result<EventLoop, LoopError>>>,
+    state: State,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Created,
+    Open {
+        event_loop: EventLoop,
+        context: Context,
+        /// The runner made the loop the current one of its thread, and takes that back.
+        is_current: bool,
+    },
+    Closed,
+}
+
+impl Runner {
+    /// A runner that has no loop yet.
+    pub fn new() -> Runner {
+        Runner::default()
+    }
+
+    /// Debug mode of the loop; without this the environment decides (`OUROLOOP_DEBUG`).
+    #[must_use]
+    pub fn debug(mut self, debug: bool) -> Runner {
+        self.debug = Some(debug);
+        self
+    }
+
+    /// The clock of the loop; real time without this.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Runner {
+        self.clock = Some(clock.into());
+        self
+    }
+
+    /// Makes the loop in another way. It is then not made the current one of its thread, and the
+    /// clock is up to `factory`.
+    #[must_use]
+    pub fn loop_factory(
+        mut self,
+        factory: impl FnOnce() -> Result<EventLoop, LoopError> + 'static,
+    ) -> Runner {
+        self.loop_factory = Some(Box::new(factory));
+        self
+    }
+
+    /// The loop, which is made now if it was not yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] after [`close`](Runner::close); else whatever kept the loop from being
+    /// made.
+    pub fn event_loop(&mut self) -> Result<&EventLoop, LoopError> {
+        Ok(self.open()?.0)
+    }
+
+    /// Runs `main` until it is done. Tasks that are left stay for the next run, or the close.
+    ///
+    /// # Errors
+    ///
+    /// See [`run`]; [`LoopError::Closed`] after [`close`](Runner::close), and
+    /// [`TaskError::Panicked`] if `main` panicked.
+    #[track_caller]
+    pub fn run<F>(&mut self, main: F) -> Result<F::Output, RunError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let (event_loop, context) = self.open()?;
+        // Refused before `main` becomes a task that would be left behind.
+        drop(event_loop.enter()?);
+        let options = TaskEventLoop::builder()
+            .context(context.clone())
+            .log_destroyed(false);
+        let task = event_loop.create_task_with(options, main)?;
+        event_loop.run_until_complete(task)
+    }
+
+    /// Cancels what is left and waits for it, and closes the loop. A second call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] if the tasks that are left cannot be run to their end; the loop is closed all
+    /// the same, and they are dropped.
+    pub fn close(&mut self) -> Result<(), RunError> {
+        let State::Open {
+            event_loop,
+            is_current,
+            ..
+        } = std::mem::replace(&mut self.state, State::Closed)
+        else {
+            return Ok(());
+        };
+        let cancelled = cancel_all_tasks(&event_loop);
+        if is_current {
+            set_event_loop(None);
+        }
+        event_loop.close()?;
+        cancelled
+    }
+
+    #[track_caller]
+    pub(crate) fn run_and_close<F>(mut self, main: F) -> Result<F::Output, RunError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let result = self.run(main);
+        let closed = self.close();
+        match result {
+            Err(RunError::Task(TaskError::Panicked(payload))) => payload.resume(),
+            Ok(value) => closed.map(|()| value),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open(&mut self) -> Result<(&EventLoop, &Context), LoopError> {
+        if let State::Created = self.state {
+            self.state = self.create()?;
+        }
+        match &self.state {
+            State::Open {
+                event_loop,
+                context,
+                ..
+            } => Ok((event_loop, context)),
+            State::Created | State::Closed => Err(LoopError::Closed),
+        }
+    }
+
+    fn create(&mut self) -> Result<State, LoopError> {
+        let is_current = self.loop_factory.is_none();
+        let event_loop = match self.loop_factory.take() {
+            Some(factory) => factory()?,
+            None => match self.clock.take() {
+                Some(clock) => EventLoop::builder().clock(clock).build()?,
+                None => EventLoop::builder().build()?,
+            },
+        };
+        if let Some(debug) = self.debug {
+            event_loop.set_debug(debug);
+        }
+        if is_current {
+            set_event_loop(Some(&event_loop));
+        }
+        Ok(State::Open {
+            event_loop,
+            context: snapshot_context().unwrap_or_default(),
+            is_current,
+        })
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(target: "ouroloop::runner", %error, "the shutdown failed");
+        }
+    }
+}
