@@ -1,9 +1,9 @@
 //! From an `async fn` to the function that runs it.
 //!
 //! The `async fn` is kept whole, as an item inside of the one that takes its place. So `return`,
-//! `?` and every type are the compiler's own, and an error in the body is shown where it is written.
-//! Attributes move to the outer function: the test harness looks for them there, and lints that
-//! they allow hold for what is inside too.
+//! `?` and every type are the compiler's own, and an error in the body is shown where it is
+//! written. Attributes and visibility move to the outer function: the test harness looks for them
+//! there, and lints that they allow hold for what is inside too.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
