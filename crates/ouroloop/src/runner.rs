@@ -137,7 +137,7 @@ impl Runner {
         let (event_loop, context) = self.open()?;
         // Refused before `main` becomes a task that would be left behind.
         drop(event_loop.enter()?);
-        let options = TaskEventLoop::builder()
+        let options = TaskBuilder::new()
             .context(context.clone())
             .log_destroyed(false);
         let task = event_loop.create_task_with(options, main)?;

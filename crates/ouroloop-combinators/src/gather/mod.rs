@@ -211,7 +211,7 @@ impl<T: 'static, M> Gathering<T, M> {
         T: Clone,
         M: GatherMode<T>,
     {
-        self.read(self.core.outer().result().map(|()| ()), Eventual::peek)
+        self.read(self.core.outer().result().copied(), Eventual::peek)
     }
 
     fn read(
@@ -296,7 +296,7 @@ where
     {
         let future = self.as_future_ref();
         Eventual::new(future, move || {
-            let ended = self.core.outer().result().map(|()| ());
+            let ended = self.core.outer().result().copied();
             Ok(self.read(ended, get))
         })
     }
