@@ -43,6 +43,18 @@ impl ClientId {
     /// How many clients a loop can have.
     pub const COUNT: usize = 256;
 
+    /// Makes the id with this index; one that was never registered names nobody.
+    #[inline]
+    pub fn from_index(index: u8) -> ClientId {
+        ClientId(index)
+    }
+
+    /// The index.
+    #[inline]
+    pub fn index(self) -> u8 {
+        self.0
+    }
+
     /// Makes a word of this client; `payload` has 56 bits.
     #[inline]
     pub fn word(self, payload: u64) -> ClientWord {

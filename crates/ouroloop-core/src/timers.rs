@@ -10,6 +10,12 @@ use ouroloop_timer::{TimerKey, TimerWheel};
 
 use crate::ready::{Ready, ReadyQueue};
 
+/// The bound when there is no timer.
+const NONE: u64 = u64::MAX;
+
+/// The latest deadline: later ones are meant for never, and are as good here.
+const WHEN_MAX_NS: u64 = NONE - 1;
+
 pub(crate) struct Timers {
     wheel: RefCell<TimerWheel<Ready>>,
     bound: Cell<u64>,
@@ -19,12 +25,13 @@ impl Timers {
     pub(crate) fn new() -> Timers {
         Timers {
             wheel: RefCell::new(TimerWheel::new()),
-            bound: Cell::new(u64::MAX),
+            bound: Cell::new(NONE),
         }
     }
 
     #[inline]
     pub(crate) fn insert(&self, when_ns: u64, entry: Ready) -> TimerKey {
+        let when_ns = when_ns.min(WHEN_MAX_NS);
         if when_ns < self.bound.get() {
             self.bound.set(when_ns);
         }
@@ -34,20 +41,31 @@ impl Timers {
     /// Takes a timer out. The caller drops it when no borrow is held.
     #[inline]
     pub(crate) fn cancel(&self, key: TimerKey) -> Option<Ready> {
-        self.wheel.borrow_mut().cancel(key)
+        let mut wheel = self.wheel.borrow_mut();
+        let entry = wheel.cancel(key);
+        if wheel.is_empty() {
+            self.bound.set(NONE);
+        }
+        entry
     }
 
     /// The earliest deadline.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         let next = self.wheel.borrow_mut().next_deadline();
-        self.bound.set(next.unwrap_or(u64::MAX));
+        self.bound.set(next.unwrap_or(NONE));
         next
+    }
+
+    /// Whether a timer may be pending. If not, none is.
+    #[inline]
+    pub(crate) fn may_be_any(&self) -> bool {
+        self.bound.get() != NONE
     }
 
     /// Whether a timer may be due at `now_ns`. If not, none is.
     #[inline]
     pub(crate) fn may_be_due(&self, now_ns: u64) -> bool {
-        self.bound.get() <= now_ns && !self.is_empty()
+        self.bound.get() <= now_ns && self.may_be_any()
     }
 
     /// Moves what is due to the end of the ready queue, in the order of (deadline, age).
@@ -59,11 +77,8 @@ impl Timers {
             count += 1;
         }
         let next = wheel.next_deadline();
-        debug_assert!(
-            next.unwrap_or(u64::MAX) > now_ns || now_ns == u64::MAX,
-            "every due timer was moved"
-        );
-        self.bound.set(next.unwrap_or(u64::MAX));
+        debug_assert!(next.unwrap_or(NONE) > now_ns, "every due timer was moved");
+        self.bound.set(next.unwrap_or(NONE));
         count
     }
 
@@ -72,7 +87,6 @@ impl Timers {
         self.wheel.borrow_mut().pop_first().map(|(_, entry)| entry)
     }
 
-    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.wheel.borrow().is_empty()
     }

@@ -22,6 +22,8 @@ pub use var::{ContextToken, ContextVar};
 
 thread_local! {
     static CURRENT: Cell<Option<Context>> = const { Cell::new(None) };
+    /// Whether there is one. Needs no destructor, so a look at it is one load.
+    static IS_SET: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;

@@ -1,8 +1,7 @@
 //! Running what is ready, and surviving it.
 //!
-//! The length of the queue is taken once; exactly so many entries run. One `catch_unwind` is
-//! around the whole batch, and is entered again after a panic, so a callback that does not panic
-//! pays nothing for it.
+//! The length of the queue is taken once; exactly so many entries run. What they schedule waits
+//! for the next batch.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, Location};
@@ -11,10 +10,49 @@ use std::rc::Rc;
 use super::LoopRef;
 use super::statistics::add;
 use crate::ready::Ready;
-use crate::{Client, ClientId, ClientWord, ExceptionContext, PanicPayload, swap_context};
+use crate::{
+    Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, swap_context,
+};
 
 /// What [`LoopRef::set_batch_order`] takes.
 pub type BatchOrder = Box<dyn FnMut(usize) -> usize>;
+
+/// A batch, as far as it got: it outlives the panics of its entries.
+pub(super) struct Batch {
+    /// What remains to run before the turn is over.
+    left: Cell<usize>,
+    /// The length was taken, and the turn is not over.
+    under_way: Cell<bool>,
+    current: Cell<Current>,
+}
+
+impl Batch {
+    /// No batch yet: the turn begins with what precedes one.
+    pub(super) fn none() -> Batch {
+        Batch {
+            left: Cell::new(0),
+            under_way: Cell::new(false),
+            current: Cell::new(Current::Nothing),
+        }
+    }
+
+    pub(super) fn begin(&self, size: usize) {
+        self.left.set(size);
+        self.under_way.set(true);
+        self.current.set(Current::Nothing);
+    }
+
+    #[inline]
+    fn take(&self, next: impl FnOnce(usize) -> Option<Ready>) -> Option<Ready> {
+        let left = self.left.get();
+        if left == 0 {
+            return None;
+        }
+        let entry = next(left);
+        self.left.set(if entry.is_some() { left - 1 } else { 0 });
+        entry
+    }
+}
 
 /// What is running, for the report if it panics.
 #[derive(Copy, Clone)]
@@ -43,62 +81,63 @@ impl LoopRef {
         drop(before);
     }
 
-    /// Runs one batch and returns its size.
-    pub(super) fn run_entries(&self) -> usize {
-        let inner = self.inner();
-        let size = inner.ready.len();
-        if size == 0 {
-            return 0;
-        }
-        let left = Cell::new(size);
-        let current = Cell::new(Current::Nothing);
-        while left.get() > 0 {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
-                if inner.watched.get() {
-                    self.run_watched(&left, &current);
-                } else {
-                    self.run_plainly(&left, &current);
+    /// Runs turns until `once` has been enough or the loop is to stop; the first one from the
+    /// state that `batch` is in.
+    ///
+    /// One `catch_unwind` is around all of it, and is entered again after a panic, so a callback
+    /// that does not panic pays nothing for it.
+    pub(super) fn run_turns(&self, batch: &Batch, once: bool) -> Result<(), LoopError> {
+        loop {
+            let turns = AssertUnwindSafe(|| self.run_turns_unguarded(batch, once));
+            match panic::catch_unwind(turns) {
+                Ok(result) => return result,
+                Err(payload) if batch.under_way.get() => {
+                    self.report_panic(batch.current.get(), PanicPayload::from_payload(payload));
+                    swap_context(None);
                 }
-            }));
-            if let Err(payload) = outcome {
-                self.report_panic(current.get(), PanicPayload::from_payload(payload));
-                swap_context(None);
+                // No user code runs unguarded outside of a batch: an invariant is broken.
+                Err(payload) => panic::resume_unwind(payload),
             }
         }
-        let callbacks = inner.polling.callbacks.get();
-        inner
-            .polling
-            .callbacks
-            .set(callbacks.saturating_add(size as u32));
-        add(&inner.counters.callbacks, size as u64);
-        size
     }
 
-    fn run_plainly(&self, left: &Cell<usize>, current: &Cell<Current>) {
+    fn run_turns_unguarded(&self, batch: &Batch, once: bool) -> Result<(), LoopError> {
+        let inner = self.inner();
+        // Most words are of one client: it is looked up once.
+        let mut client = None;
+        loop {
+            if !batch.under_way.get() {
+                add(&inner.counters.iterations, 1);
+                self.gather()?;
+                batch.begin(inner.ready.len());
+                self.count_callbacks(batch.left.get());
+            }
+            if inner.watched.get() {
+                self.run_watched(batch);
+            } else {
+                self.run_plainly(batch, &mut client);
+            }
+            batch.under_way.set(false);
+            if once || inner.stopping.get() {
+                return Ok(());
+            }
+        }
+    }
+
+    #[inline]
+    fn run_plainly(&self, batch: &Batch, client: &mut Option<(ClientId, Rc<dyn Client>)>) {
         let ready = &self.inner().ready;
-        // Most words in a row are of one client: look it up once.
-        let mut client: Option<(ClientId, Rc<dyn Client>)> = None;
-        while left.get() > 0 {
-            let Some(entry) = ready.pop() else {
-                left.set(0);
-                return;
-            };
-            left.set(left.get() - 1);
+        while let Some(entry) = batch.take(|_| ready.pop()) {
             match entry {
                 Ready::Client(word) => {
-                    current.set(Current::Client(word));
-                    match &client {
+                    batch.current.set(Current::Client(word));
+                    match client {
                         Some((id, client)) if *id == word.client() => client.run(word.payload()),
-                        _ => {
-                            client = self.client(word.client()).map(|it| (word.client(), it));
-                            if let Some((_, client)) = &client {
-                                client.run(word.payload());
-                            }
-                        }
+                        _ => self.run_word(word, client),
                     }
                 }
                 Ready::Call(cell) => {
-                    current.set(Current::Call(cell.shared().created_at));
+                    batch.current.set(Current::Call(cell.shared().created_at));
                     cell.run(self);
                     swap_context(None);
                 }
@@ -106,16 +145,21 @@ impl LoopRef {
         }
     }
 
+    #[cold]
+    fn run_word(&self, word: ClientWord, last: &mut Option<(ClientId, Rc<dyn Client>)>) {
+        *last = self
+            .client(word.client())
+            .map(|client| (word.client(), client));
+        if let Some((_, client)) = last {
+            client.run(word.payload());
+        }
+    }
+
     /// As `run_plainly`, with the order that was set, and a look at the clock.
-    fn run_watched(&self, left: &Cell<usize>, current: &Cell<Current>) {
+    #[cold]
+    fn run_watched(&self, batch: &Batch) {
         let ready = &self.inner().ready;
-        while left.get() > 0 {
-            let index = self.next_index(left.get());
-            let Some(entry) = ready.remove(index) else {
-                left.set(0);
-                return;
-            };
-            left.set(left.get() - 1);
+        while let Some(entry) = batch.take(|left| ready.remove(self.next_index(left))) {
             let begun_ns = if self.debug() {
                 self.time_ns()
             } else {
@@ -123,19 +167,17 @@ impl LoopRef {
             };
             match entry {
                 Ready::Client(word) => {
-                    current.set(Current::Client(word));
-                    if let Some(client) = self.client(word.client()) {
-                        client.run(word.payload());
-                    }
+                    batch.current.set(Current::Client(word));
+                    self.run_word(word, &mut None);
                 }
                 Ready::Call(cell) => {
-                    current.set(Current::Call(cell.shared().created_at));
+                    batch.current.set(Current::Call(cell.shared().created_at));
                     cell.run(self);
                     swap_context(None);
                 }
             }
             if self.debug() {
-                self.warn_if_slow(begun_ns, || self.describe(current.get()));
+                self.warn_if_slow(begun_ns, || self.describe(batch.current.get()));
             }
         }
     }

@@ -33,13 +33,16 @@ pub fn new_event_loop() -> Result<EventLoop, LoopError> {
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum IoPoll {
-    /// Before each batch, as asyncio does. The strict mode: the order of I/O among callbacks is
-    /// asyncio's under load, too.
+    /// Before each batch, as asyncio does. The strict mode: the order of I/O and timers among
+    /// callbacks is asyncio's under load, too.
     EveryIteration,
-    /// Before the first batch of a run; then before the batch after which `callbacks_max`
-    /// callbacks have run, or `time_max` has passed, since the last poll. The time is looked at
-    /// after every eighth callback. So I/O that is ready waits for at most `callbacks_max`
-    /// callbacks plus one batch, or `time_max` plus the longest eight callbacks plus one batch.
+    /// Before the first batch of a run; then before each batch at which `callbacks_max` callbacks
+    /// have run since the last poll, or `time_max` has passed.
+    ///
+    /// The clock is read after every eighth callback, and in each iteration while a timer is due
+    /// within `time_max`. So what is ready waits for at most `callbacks_max` callbacks and one
+    /// batch; in time, for at most `time_max`, eight callbacks and one batch. A timer can be late by
+    /// those eight callbacks, and only if they took longer than `time_max`.
     Amortised {
         /// Callbacks between two polls.
         callbacks_max: u32,
@@ -136,12 +139,14 @@ impl Builder {
         let (id, generation) = inbox::claim()?;
         let inbox = inbox::inbox(id);
         inbox.open(generation, selector.waker());
+        let clock = ClockReader::new(self.clock);
+        let polling = PollState::new(self.io_poll, &clock);
         let debug = self.debug.unwrap_or_else(debug_from_environment);
         let event_loop = LoopRef(Rc::new(Inner {
             id,
             generation,
             pid: std::process::id(),
-            clock: ClockReader::new(self.clock),
+            clock,
             ready: ReadyQueue::default(),
             timers: Timers::new(),
             clients: RefCell::default(),
@@ -158,7 +163,7 @@ impl Builder {
             io: RefCell::new(IoTable::default()),
             io_count: Cell::new(0),
             events: RefCell::default(),
-            polling: PollState::new(self.io_poll),
+            polling,
             exception_handler: RefCell::default(),
             debug: Cell::new(debug),
             slow_callback_ns: Cell::new(100_000_000),

@@ -15,7 +15,7 @@ use super::batch::BatchOrder;
 use super::builder::IoPoll;
 use super::exceptions::ExceptionHandler;
 use super::statistics::Counters;
-use crate::clock::ClockReader;
+use crate::clock::{ClockReader, duration_to_ns};
 use crate::inbox::{Inbox, Item};
 use crate::io::IoTable;
 use crate::ready::ReadyQueue;
@@ -70,24 +70,44 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
 }
 
-/// When the selector was last asked, and when it is to be asked again though the loop is busy.
+/// When the selector and the clock were last asked, and when they are to be asked again though the
+/// loop is busy.
 pub(crate) struct PollState {
-    pub(crate) policy: IoPoll,
+    pub(crate) callbacks_max: u32,
+    pub(crate) time_max_ns: u64,
+    pub(crate) callbacks_per_look: u32,
     /// Callbacks that ran since the last poll.
     pub(crate) callbacks: Cell<u32>,
-    /// The value of `callbacks` at which the clock is looked at next.
-    pub(crate) look_at_clock: Cell<u32>,
+    /// Callbacks that ran since the last reading of the clock.
+    pub(crate) callbacks_unclocked: Cell<u32>,
     /// The loop's time of the last poll.
     pub(crate) last_ns: Cell<u64>,
+    /// The last reading of the clock.
+    pub(crate) recent_ns: Cell<u64>,
 }
 
+/// The clock is read after so many callbacks, if anything depends on it.
+const CALLBACKS_PER_LOOK: u32 = 8;
+
 impl PollState {
-    pub(crate) fn new(policy: IoPoll) -> PollState {
+    pub(crate) fn new(policy: IoPoll, clock: &ClockReader) -> PollState {
+        let (callbacks_max, time_max_ns) = match policy {
+            IoPoll::EveryIteration => (0, 0),
+            IoPoll::Amortised {
+                callbacks_max,
+                time_max,
+            } => (callbacks_max, duration_to_ns(time_max)),
+        };
+        // Virtual time costs nothing to read, and strictness has its price.
+        let always = matches!(clock, ClockReader::Virtual(_)) || policy == IoPoll::EveryIteration;
         PollState {
-            policy,
+            callbacks_max,
+            time_max_ns,
+            callbacks_per_look: if always { 0 } else { CALLBACKS_PER_LOOK },
             callbacks: Cell::new(0),
-            look_at_clock: Cell::new(0),
+            callbacks_unclocked: Cell::new(0),
             last_ns: Cell::new(0),
+            recent_ns: Cell::new(0),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::LoopRef;
-use crate::{LoopError, running};
+use super::batch::Batch;
+use crate::{Context, LoopError, running, swap_context};
 
 impl LoopRef {
     /// Runs until [`stop`](Self::stop) is called: iteration after iteration, sleeping when there is
@@ -21,12 +22,7 @@ impl LoopRef {
         }
         let _step = self.step()?;
         let _run = Run::begin(self);
-        loop {
-            self.turn()?;
-            if self.inner().stopping.get() {
-                return Ok(());
-            }
-        }
+        self.run_turns(&Batch::none(), false)
     }
 
     /// Runs one iteration, which may sleep until something is ready.
@@ -40,7 +36,7 @@ impl LoopRef {
     pub fn run_once(&self) -> Result<(), LoopError> {
         let _step = self.step()?;
         let _run = Run::begin(self);
-        self.turn()
+        self.run_turns(&Batch::none(), true)
     }
 
     /// Lets the loop return from `run_forever` at the end of the iteration.
@@ -86,6 +82,7 @@ impl LoopRef {
         self.inner().stepping.set(true);
         Ok(Step {
             event_loop: self.clone(),
+            context: swap_context(None),
             _entered: entered,
         })
     }
@@ -116,9 +113,10 @@ impl fmt::Debug for Entered {
     }
 }
 
-/// A step under way.
+/// A step under way. The caller's context is put aside, and comes back at its end.
 pub(super) struct Step {
     event_loop: LoopRef,
+    context: Option<Context>,
     // Dropped after `Step::drop` has run.
     _entered: Option<Entered>,
 }
@@ -126,6 +124,7 @@ pub(super) struct Step {
 impl Drop for Step {
     fn drop(&mut self) {
         self.event_loop.inner().stepping.set(false);
+        drop(swap_context(self.context.take()));
     }
 }
 

@@ -13,7 +13,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use super::LoopRef;
-use super::builder::IoPoll;
+use super::batch::Batch;
 use super::statistics::add;
 use crate::clock::ClockReader;
 use crate::handle::HandleCell;
@@ -25,9 +25,6 @@ const MILLISECOND_NS: u64 = 1_000_000;
 
 /// asyncio's cap: longer waits are made of several.
 const WAIT_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
-
-/// The time bound of [`IoPoll::Amortised`] is looked at after so many callbacks.
-const CALLBACKS_PER_CLOCK_LOOK: u32 = 8;
 
 /// The steps of an iteration, for a foreign loop that drives this one.
 impl LoopRef {
@@ -74,7 +71,7 @@ impl LoopRef {
         let _step = self.step()?;
         self.gather_posts_and_events();
         self.jump_if_idle();
-        self.gather_timers();
+        self.gather_timers(self.time_ns());
         Ok(())
     }
 
@@ -86,7 +83,12 @@ impl LoopRef {
     pub fn run_batch(&self) -> Result<usize, LoopError> {
         let _step = self.step()?;
         add(&self.inner().counters.iterations, 1);
-        Ok(self.run_entries())
+        let size = self.inner().ready.len();
+        self.count_callbacks(size);
+        let batch = Batch::none();
+        batch.begin(size);
+        self.run_turns(&batch, true)?;
+        Ok(size)
     }
 
     /// A descriptor that becomes readable when a poll would find something, if the selector has
@@ -111,26 +113,50 @@ impl LoopRef {
 
 /// The iteration as `run_forever` makes it.
 impl LoopRef {
-    pub(super) fn turn(&self) -> Result<(), LoopError> {
+    /// Everything that precedes the batch.
+    #[inline]
+    pub(super) fn gather(&self) -> Result<(), LoopError> {
         let inner = self.inner();
-        add(&inner.counters.iterations, 1);
-        if inner.ready.is_empty() && !inner.stopping.get() {
-            self.wait()?;
-        } else {
-            if self.poll_is_due() {
-                self.select(Some(Duration::ZERO))?;
-            }
-            self.gather_posts_and_events();
+        if inner.ready.is_empty() {
+            return self.gather_idle();
         }
-        self.gather_timers();
-        self.run_entries();
+        if inner.inbox.is_pending() || inner.io_count.get() != 0 || inner.timers.may_be_any() {
+            return self.gather_busy();
+        }
+        Ok(())
+    }
+
+    /// With nothing ready: here the loop sleeps.
+    #[cold]
+    fn gather_idle(&self) -> Result<(), LoopError> {
+        if self.inner().stopping.get() {
+            self.select(Some(Duration::ZERO))?;
+            self.gather_posts_and_events();
+        } else {
+            self.wait()?;
+        }
+        self.gather_timers(self.time_ns());
+        Ok(())
+    }
+
+    /// With something ready: looks for the rest, as often as the policy says.
+    fn gather_busy(&self) -> Result<(), LoopError> {
+        let inner = self.inner();
+        let mut now_ns = self.recent_time_ns();
+        if inner.io_count.get() != 0 && self.poll_is_due(now_ns) {
+            self.select(Some(Duration::ZERO))?;
+            now_ns = inner.polling.last_ns.get();
+        }
+        self.gather_posts_and_events();
+        self.gather_timers(now_ns);
         Ok(())
     }
 
     /// Steps 1 to 4 when nothing is ready: here the loop sleeps.
     fn wait(&self) -> Result<(), LoopError> {
         let inner = self.inner();
-        if inner.inbox.is_pending() && !self.poll_is_due() {
+        if inner.inbox.is_pending() && inner.io_count.get() == 0 {
+            // What woke the loop is known.
             self.gather_posts_and_events();
             return Ok(());
         }
@@ -155,7 +181,7 @@ impl LoopRef {
         if self.jump_if_idle() || !inner.ready.is_empty() || inner.stopping.get() {
             return Ok(());
         }
-        if inner.timers.may_be_due(clock.now_ns()) && self.next_timer_is_due(clock.now_ns()) {
+        if self.next_timer_is_due(clock.now_ns()) {
             return Ok(());
         }
         if !reachable {
@@ -229,37 +255,48 @@ impl LoopRef {
         Some(Duration::from_millis(wait_ns.div_ceil(MILLISECOND_NS)))
     }
 
-    /// Whether a busy loop is to look for I/O before this batch.
-    fn poll_is_due(&self) -> bool {
+    /// The time, read when it has to be: if a timer may be due within the time that the policy
+    /// lets pass, or so many callbacks after the last reading.
+    fn recent_time_ns(&self) -> u64 {
         let inner = self.inner();
-        if inner.io_count.get() == 0 {
-            return false;
+        let (time_max_ns, state) = (inner.polling.time_max_ns, &inner.polling);
+        let recent_ns = state.recent_ns.get();
+        let near = inner
+            .timers
+            .may_be_due(recent_ns.saturating_add(time_max_ns));
+        if near || state.callbacks_unclocked.get() >= state.callbacks_per_look {
+            return self.read_clock();
         }
-        let IoPoll::Amortised {
-            callbacks_max,
-            time_max,
-        } = inner.polling.policy
-        else {
-            return true;
-        };
-        let callbacks = inner.polling.callbacks.get();
-        if callbacks >= callbacks_max {
-            return true;
-        }
-        if callbacks < inner.polling.look_at_clock.get() {
-            return false;
-        }
-        inner
-            .polling
-            .look_at_clock
-            .set(callbacks + CALLBACKS_PER_CLOCK_LOOK);
-        let passed = self.time_ns().saturating_sub(inner.polling.last_ns.get());
-        u128::from(passed) >= time_max.as_nanos()
+        recent_ns
+    }
+
+    fn read_clock(&self) -> u64 {
+        let state = &self.inner().polling;
+        let now_ns = self.time_ns();
+        state.recent_ns.set(now_ns);
+        state.callbacks_unclocked.set(0);
+        now_ns
+    }
+
+    /// Whether a busy loop is to look for I/O before this batch.
+    fn poll_is_due(&self, now_ns: u64) -> bool {
+        let state = &self.inner().polling;
+        state.callbacks.get() >= state.callbacks_max
+            || now_ns.saturating_sub(state.last_ns.get()) >= state.time_max_ns
+    }
+
+    pub(super) fn count_callbacks(&self, size: usize) {
+        let state = &self.inner().polling;
+        state
+            .callbacks
+            .set(state.callbacks.get().saturating_add(size as u32));
+        add(&self.inner().counters.callbacks, size as u64);
     }
 
     /// Makes the next busy iteration poll: the first of a run does.
     pub(super) fn poll_next_time(&self) {
         self.inner().polling.callbacks.set(u32::MAX);
+        self.inner().polling.callbacks_unclocked.set(u32::MAX);
     }
 
     fn select(&self, timeout: Option<Duration>) -> Result<(), LoopError> {
@@ -280,9 +317,8 @@ impl LoopRef {
         inner.inbox.unpark();
         add(&inner.counters.io_events, (events.len() - before) as u64);
         inner.polling.callbacks.set(0);
-        inner.polling.look_at_clock.set(CALLBACKS_PER_CLOCK_LOOK);
-        if inner.io_count.get() != 0 {
-            inner.polling.last_ns.set(self.time_ns());
+        if inner.io_count.get() != 0 || inner.timers.may_be_any() {
+            inner.polling.last_ns.set(self.read_clock());
         }
         result.map_err(LoopError::Io)
     }
@@ -333,12 +369,8 @@ impl LoopRef {
         self.inner().events.replace(events);
     }
 
-    fn gather_timers(&self) {
+    fn gather_timers(&self, now_ns: u64) {
         let inner = self.inner();
-        if inner.timers.is_empty() {
-            return;
-        }
-        let now_ns = self.time_ns();
         if inner.timers.may_be_due(now_ns) {
             inner.timers.move_due(now_ns, &inner.ready);
         }

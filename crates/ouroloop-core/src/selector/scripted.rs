@@ -48,6 +48,10 @@ struct Script {
     registered: RefCell<BTreeMap<RawFd, (Token, Interest)>>,
     /// For the next poll, in this order.
     next: RefCell<Vec<Happening>>,
+    /// What descriptors are ready for, and stay.
+    ready: RefCell<BTreeMap<RawFd, Event>>,
+    /// Those of them that the next poll reports, once each.
+    armed: RefCell<Vec<RawFd>>,
     /// By the time they happen, then by the order in which they were scripted.
     timed: RefCell<BTreeMap<(u64, u64), Happening>>,
     age: Cell<u64>,
@@ -115,6 +119,8 @@ impl ScriptedSelector {
                 clock,
                 registered: RefCell::default(),
                 next: RefCell::default(),
+                ready: RefCell::default(),
+                armed: RefCell::default(),
                 timed: RefCell::default(),
                 age: Cell::new(0),
                 calls: RefCell::default(),
@@ -125,12 +131,21 @@ impl ScriptedSelector {
         }
     }
 
-    /// Scripts an event of `fd` for the next poll; `what` says what happens to it.
+    /// Scripts an event of `fd` for the next poll; `what` says what happens to it. What `fd` is not
+    /// registered for is left out.
     pub fn next_poll(&self, fd: RawFd, what: impl FnOnce(&mut Event)) {
         self.script
             .next
             .borrow_mut()
             .push(Happening::Fd(fd, shape(what)));
+    }
+
+    /// Says what `fd` is ready for from now on. As the kernel does, reports it at the next poll, and
+    /// again whenever `fd` is registered anew.
+    pub fn set_ready(&self, fd: RawFd, what: impl FnOnce(&mut Event)) {
+        let event = shape(what);
+        self.script.ready.borrow_mut().insert(fd, event);
+        self.arm(fd);
     }
 
     /// Scripts an event of `fd` for a moment of virtual time.
@@ -216,8 +231,16 @@ impl ScriptedSelector {
             (false, true) => Err(io::ErrorKind::NotFound.into()),
             _ => {
                 registered.insert(fd, (token, interest));
+                self.arm(fd);
                 Ok(())
             }
+        }
+    }
+
+    fn arm(&self, fd: RawFd) {
+        let mut armed = self.script.armed.borrow_mut();
+        if !armed.contains(&fd) {
+            armed.push(fd);
         }
     }
 
@@ -226,6 +249,11 @@ impl ScriptedSelector {
         let before = events.len();
         for happening in self.script.next.take() {
             self.deliver(happening, events);
+        }
+        for fd in self.script.armed.take() {
+            if let Some(&event) = self.script.ready.borrow().get(&fd) {
+                self.deliver(Happening::Fd(fd, event), events);
+            }
         }
         if let Some(clock) = &self.script.clock {
             let mut timed = self.script.timed.borrow_mut();
@@ -243,8 +271,20 @@ impl ScriptedSelector {
         match happening {
             Happening::Raw(event) => events.push(event),
             Happening::Fd(fd, event) => {
-                if let Some(token) = self.token(fd) {
-                    events.push(Event { token, ..event });
+                let registered = self.script.registered.borrow();
+                let Some(&(token, interest)) = registered.get(&fd) else {
+                    return;
+                };
+                let event = Event {
+                    token,
+                    readable: event.readable && interest.readable,
+                    read_closed: event.read_closed && interest.readable,
+                    writable: event.writable && interest.writable,
+                    write_closed: event.write_closed && interest.writable,
+                    error: event.error,
+                };
+                if event != Event::new(token) {
+                    events.push(event);
                 }
             }
         }
@@ -410,6 +450,25 @@ mod tests {
         );
         assert_eq!(clock.now(), Duration::from_secs(3));
         assert!(selector.select(&mut events, None).is_err());
+    }
+
+    #[test]
+    fn what_stays_ready_is_reported_again_when_it_is_armed_again() {
+        let mut selector = ScriptedSelector::new(VirtualClock::new());
+        selector.register(5, TOKEN, Interest::READABLE).unwrap();
+        selector.set_ready(5, |event| (event.readable, event.writable) = (true, true));
+        let readable = Event {
+            readable: true,
+            ..Event::new(TOKEN)
+        };
+        let zero = Some(Duration::ZERO);
+        let mut events = Vec::new();
+        selector.select(&mut events, zero).unwrap();
+        selector.select(&mut events, zero).unwrap();
+        assert_eq!(events, [readable]);
+        selector.reregister(5, TOKEN, Interest::READABLE).unwrap();
+        selector.select(&mut events, zero).unwrap();
+        assert_eq!(events, [readable, readable]);
     }
 
     #[test]
