@@ -39,10 +39,11 @@ pub enum IoPoll {
     /// Before the first batch of a run; then before each batch at which `callbacks_max` callbacks
     /// have run since the last poll, or `time_max` has passed.
     ///
-    /// The clock is read after every eighth callback, and in each iteration while a timer is due
-    /// within `time_max`. So what is ready waits for at most `callbacks_max` callbacks and one
-    /// batch; in time, for at most `time_max`, eight callbacks and one batch. A timer can be late by
-    /// those eight callbacks, and only if they took longer than `time_max`.
+    /// The clock is read in each iteration, unless callbacks are quick (eight of them take less
+    /// than an eighth of `time_max`) and no timer is due within `time_max`: then after every
+    /// eighth callback. So what is ready waits for at most `callbacks_max` callbacks and one batch;
+    /// in time, for at most `time_max` and one batch, or for the first eight callbacks that are
+    /// quick no longer.
     Amortised {
         /// Callbacks between two polls.
         callbacks_max: u32,

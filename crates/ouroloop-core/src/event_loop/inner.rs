@@ -75,7 +75,10 @@ pub(crate) struct Inner {
 pub(crate) struct PollState {
     pub(crate) callbacks_max: u32,
     pub(crate) time_max_ns: u64,
-    pub(crate) callbacks_per_look: u32,
+    /// The clock is read after so many callbacks at the latest, if anything depends on it.
+    pub(crate) look_after: Cell<u32>,
+    /// As many as `look_after` can be.
+    pub(crate) look_after_max: u32,
     /// Callbacks that ran since the last poll.
     pub(crate) callbacks: Cell<u32>,
     /// Callbacks that ran since the last reading of the clock.
@@ -86,8 +89,8 @@ pub(crate) struct PollState {
     pub(crate) recent_ns: Cell<u64>,
 }
 
-/// The clock is read after so many callbacks, if anything depends on it.
-const CALLBACKS_PER_LOOK: u32 = 8;
+/// Callbacks between two readings of the clock, while they are quick.
+const LOOK_AFTER: u32 = 8;
 
 impl PollState {
     pub(crate) fn new(policy: IoPoll, clock: &ClockReader) -> PollState {
@@ -100,10 +103,12 @@ impl PollState {
         };
         // Virtual time costs nothing to read, and strictness has its price.
         let always = matches!(clock, ClockReader::Virtual(_)) || policy == IoPoll::EveryIteration;
+        let look_after_max = if always { 0 } else { LOOK_AFTER };
         PollState {
             callbacks_max,
             time_max_ns,
-            callbacks_per_look: if always { 0 } else { CALLBACKS_PER_LOOK },
+            look_after: Cell::new(0),
+            look_after_max,
             callbacks: Cell::new(0),
             callbacks_unclocked: Cell::new(0),
             last_ns: Cell::new(0),

@@ -256,7 +256,7 @@ impl LoopRef {
     }
 
     /// The time, read when it has to be: if a timer may be due within the time that the policy
-    /// lets pass, or so many callbacks after the last reading.
+    /// lets pass, and after so many callbacks.
     fn recent_time_ns(&self) -> u64 {
         let inner = self.inner();
         let (time_max_ns, state) = (inner.polling.time_max_ns, &inner.polling);
@@ -264,10 +264,15 @@ impl LoopRef {
         let near = inner
             .timers
             .may_be_due(recent_ns.saturating_add(time_max_ns));
-        if near || state.callbacks_unclocked.get() >= state.callbacks_per_look {
-            return self.read_clock();
+        if !near && state.callbacks_unclocked.get() < state.look_after.get() {
+            return recent_ns;
         }
-        recent_ns
+        let now_ns = self.read_clock();
+        // Next to callbacks that are not quick, reading the clock costs nothing.
+        let quick = now_ns.saturating_sub(recent_ns) <= time_max_ns / 8;
+        let most = state.look_after_max;
+        state.look_after.set(if quick { most } else { most.min(1) });
+        now_ns
     }
 
     fn read_clock(&self) -> u64 {
@@ -287,9 +292,10 @@ impl LoopRef {
 
     pub(super) fn count_callbacks(&self, size: usize) {
         let state = &self.inner().polling;
-        state
-            .callbacks
-            .set(state.callbacks.get().saturating_add(size as u32));
+        let size_or_many = u32::try_from(size).unwrap_or(u32::MAX);
+        for count in [&state.callbacks, &state.callbacks_unclocked] {
+            count.set(count.get().saturating_add(size_or_many));
+        }
         add(&self.inner().counters.callbacks, size as u64);
     }
 

@@ -1,1 +1,243 @@
-//! x
+//! Words for registered clients: in the queue, among the timers, from other threads.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ouroloop_core::{Client, ClientId, LoopError, LoopRef, post};
+
+use crate::support::{Log, on_every_loop, turns, virtual_loop};
+
+/// Writes down what happens to it, and schedules what was posted.
+struct Recorder {
+    log: Log,
+    event_loop: LoopRef,
+    id: Cell<Option<ClientId>>,
+}
+
+impl Recorder {
+    fn register(event_loop: &LoopRef, log: &Log) -> ClientId {
+        let recorder = Rc::new(Recorder {
+            log: log.clone(),
+            event_loop: event_loop.clone(),
+            id: Cell::new(None),
+        });
+        let id = event_loop.register_client(recorder.clone());
+        recorder.id.set(Some(id));
+        id
+    }
+}
+
+impl Client for Recorder {
+    fn run(&self, payload: u64) {
+        self.log.say(format!("run{payload}"));
+    }
+
+    fn posted(&self, payload: u64) {
+        self.log.say(format!("posted{payload}"));
+        self.event_loop
+            .schedule(self.id.get().expect("registered").word(payload));
+    }
+
+    fn describe(&self, payload: u64) -> String {
+        format!("<word {payload}>")
+    }
+
+    fn close(&self) {
+        self.log.say("close");
+        assert!(matches!(
+            self.event_loop.call_soon(|| {}),
+            Err(LoopError::Closed)
+        ));
+    }
+}
+
+#[test]
+fn words_and_callbacks_take_turns_in_the_order_of_their_scheduling() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let client = Recorder::register(event_loop, &log);
+        event_loop.schedule(client.word(1));
+        event_loop.call_soon(log.line("callback")).unwrap();
+        event_loop.schedule(client.word(2));
+        turns(event_loop, 1);
+        assert_eq!(log.take(), "run1 callback run2");
+    });
+}
+
+#[test]
+fn each_client_gets_its_own_words() {
+    on_every_loop(|event_loop| {
+        let (one, two) = (Log::default(), Log::default());
+        let (a, b) = (
+            Recorder::register(event_loop, &one),
+            Recorder::register(event_loop, &two),
+        );
+        assert_ne!(a, b);
+        for payload in 0..3 {
+            event_loop.schedule(a.word(payload));
+            event_loop.schedule(b.word(10 + payload));
+        }
+        turns(event_loop, 1);
+        assert_eq!(one.take(), "run0 run1 run2");
+        assert_eq!(two.take(), "run10 run11 run12");
+    });
+}
+
+#[test]
+fn a_timed_word_fires_at_its_place_among_the_timers() {
+    let (event_loop, _) = virtual_loop();
+    let log = Log::default();
+    let client = Recorder::register(&event_loop, &log);
+    event_loop
+        .call_at(Duration::from_nanos(20), log.line("at20"))
+        .unwrap();
+    event_loop.schedule_at(20, client.word(20));
+    event_loop.schedule_at(10, client.word(10));
+    let stopper = event_loop.downgrade();
+    event_loop
+        .call_at(Duration::from_nanos(30), move || stopper.stop())
+        .unwrap();
+    event_loop.run_forever().unwrap();
+    assert_eq!(log.take(), "run10 at20 run20");
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_timed_word_can_be_cancelled_until_it_has_fired() {
+    let (event_loop, clock) = virtual_loop();
+    let log = Log::default();
+    let client = Recorder::register(&event_loop, &log);
+    let key = event_loop.schedule_at(10, client.word(1));
+    assert_eq!(event_loop.statistics().timers, 1);
+    assert!(event_loop.cancel_timer(key));
+    assert!(!event_loop.cancel_timer(key));
+    assert_eq!(event_loop.statistics().timers, 0);
+    let key = event_loop.schedule_at(10, client.word(2));
+    clock.advance(Duration::from_secs(1));
+    turns(&event_loop, 1);
+    assert!(!event_loop.cancel_timer(key));
+    assert_eq!(log.take(), "run2");
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_posted_word_is_announced_before_the_batch_it_can_run_in() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let (id, client) = (event_loop.id(), Recorder::register(event_loop, &log));
+        event_loop.call_soon(log.line("soon")).unwrap();
+        std::thread::spawn(move || {
+            post(id, client.word(1));
+            post(id, client.word(2));
+        })
+        .join()
+        .unwrap();
+        turns(event_loop, 1);
+        assert_eq!(log.take(), "posted1 posted2 soon run1 run2");
+        assert_eq!(event_loop.statistics().posted, 2);
+    });
+}
+
+#[test]
+fn words_of_clients_that_are_not_there_are_skipped() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let elsewhere = virtual_loop().0;
+        let ids: Vec<ClientId> = (0..3)
+            .map(|_| Recorder::register(&elsewhere, &Log::default()))
+            .collect();
+        event_loop.schedule(ids[2].word(1));
+        event_loop.call_soon(log.line("next")).unwrap();
+        post(event_loop.id(), ids[1].word(1));
+        turns(event_loop, 1);
+        assert_eq!(log.take(), "next");
+        elsewhere.close().unwrap();
+    });
+}
+
+#[test]
+fn closing_the_loop_closes_its_clients_once_in_their_order_and_drops_them() {
+    struct Owner {
+        name: &'static str,
+        log: Log,
+    }
+    impl Client for Owner {
+        fn run(&self, _: u64) {}
+        fn posted(&self, _: u64) {}
+        fn describe(&self, _: u64) -> String {
+            String::new()
+        }
+        fn close(&self) {
+            self.log.say(format!("close-{}", self.name));
+        }
+    }
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.log.say(format!("drop-{}", self.name));
+        }
+    }
+    let (event_loop, _) = virtual_loop();
+    let log = Log::default();
+    for name in ["a", "b"] {
+        event_loop.register_client(Rc::new(Owner {
+            name,
+            log: log.clone(),
+        }));
+    }
+    event_loop.close().unwrap();
+    event_loop.close().unwrap();
+    assert_eq!(log.take(), "close-a close-b drop-a drop-b");
+}
+
+#[test]
+fn after_the_loop_is_closed_words_go_nowhere() {
+    let (event_loop, _) = virtual_loop();
+    let log = Log::default();
+    let client = Recorder::register(&event_loop, &log);
+    event_loop.close().unwrap();
+    assert_eq!(log.take(), "close");
+    event_loop.schedule(client.word(1));
+    let key = event_loop.schedule_at(5, client.word(1));
+    assert!(!event_loop.cancel_timer(key));
+    post(event_loop.id(), client.word(1));
+    let statistics = event_loop.statistics();
+    assert_eq!((statistics.ready, statistics.timers), (0, 0));
+    // A client that comes too late is dropped, and not closed, since it never owned anything.
+    let late = Rc::new(RefCell::new(()));
+    struct Late(#[expect(dead_code, reason = "held, to be counted")] Rc<RefCell<()>>);
+    impl Client for Late {
+        fn run(&self, _: u64) {}
+        fn posted(&self, _: u64) {}
+        fn describe(&self, _: u64) -> String {
+            String::new()
+        }
+        fn close(&self) {}
+    }
+    event_loop.register_client(Rc::new(Late(late.clone())));
+    assert_eq!(Rc::strong_count(&late), 1);
+}
+
+#[test]
+fn a_word_may_register_another_client_and_schedule_for_it() {
+    struct Parent(LoopRef, Log);
+    impl Client for Parent {
+        fn run(&self, _: u64) {
+            let child = Recorder::register(&self.0, &self.1);
+            self.0.schedule(child.word(9));
+        }
+        fn posted(&self, _: u64) {}
+        fn describe(&self, _: u64) -> String {
+            String::new()
+        }
+        fn close(&self) {}
+    }
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let parent =
+            event_loop.register_client(Rc::new(Parent(event_loop.downgrade(), log.clone())));
+        event_loop.schedule(parent.word(0));
+        turns(event_loop, 2);
+        assert_eq!(log.take(), "run9");
+    });
+}
