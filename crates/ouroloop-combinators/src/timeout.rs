@@ -53,8 +53,12 @@ pub async fn timeout<F: Future>(
     delay: impl Into<Option<Duration>>,
     future: F,
 ) -> Result<F::Output, TimeoutError> {
-    let delay = delay.into();
-    timeout_at(delay.map(from_now), future).await
+    let guard = Guard::enter();
+    if let Some(delay) = delay.into() {
+        guard.handle.set_delay(delay);
+    }
+    let caught = guard.scope.catch(future).await;
+    guard.exit(caught).await
 }
 
 /// The same with a deadline on the clock of the loop: see [`timeout`].
@@ -74,7 +78,8 @@ pub async fn timeout_at<F: Future>(
     when: impl Into<Option<Duration>>,
     future: F,
 ) -> Result<F::Output, TimeoutError> {
-    let guard = Guard::enter(when.into());
+    let guard = Guard::enter();
+    guard.handle.set_deadline(when.into());
     let caught = guard.scope.catch(future).await;
     guard.exit(caught).await
 }
@@ -139,19 +144,17 @@ pub async fn timeout_scope_at<R>(
     body: impl AsyncFnOnce(Timeout) -> R,
 ) -> Result<R, TimeoutError> {
     let when = when.into();
-    let guard = Guard::enter(when);
+    let guard = Guard::enter();
+    guard.handle.set_deadline(when);
     let timeout = Timeout {
         inner: Rc::new(Inner {
-            scope: guard.scope.handle(),
+            scope: guard.handle.clone(),
             when: Cell::new(when),
             exited: Cell::new(None),
         }),
     };
     let caught = guard.scope.catch(body(timeout.clone())).await;
-    timeout
-        .inner
-        .exited
-        .set(Some(guard.scope.handle().expired()));
+    timeout.inner.exited.set(Some(guard.handle.expired()));
     guard.exit(caught).await
 }
 
@@ -217,16 +220,17 @@ impl Timeout {
 /// The scope of a timeout, and how many requests to cancel its task had when it was entered.
 struct Guard {
     scope: Scope,
+    handle: ScopeHandle,
     task: TaskRef,
     cancelling: u32,
 }
 
 impl Guard {
-    fn enter(when: Option<Duration>) -> Guard {
+    fn enter() -> Guard {
         let task = current_task().expect("a timeout limits a task: await it in one");
         let scope = Scope::new();
-        scope.handle().set_deadline(when);
         Guard {
+            handle: scope.handle(),
             scope,
             cancelling: task.cancelling(),
             task,
@@ -234,9 +238,8 @@ impl Guard {
     }
 
     async fn exit<T>(self, caught: Result<T, Cancelled>) -> Result<T, TimeoutError> {
-        let handle = self.scope.handle();
-        let expired = handle.expired();
-        handle.set_deadline(None);
+        let expired = self.handle.expired();
+        self.handle.set_deadline(None);
         self.scope.close();
         // Its own request is taken back; others, made since, want the cancellation to go on.
         let alone = expired && self.task.uncancel() <= self.cancelling;

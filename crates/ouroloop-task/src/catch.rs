@@ -305,8 +305,19 @@ impl ScopeHandle {
     /// A time that has passed is queued now, and comes in the next iteration after what is ready;
     /// any other takes its place among the timers.
     pub fn set_deadline(&self, when: Option<Duration>) {
-        let when_ns = when.map(|when| u64::try_from(when.as_nanos()).unwrap_or(u64::MAX));
-        self.tasks.set_deadline(self.key, when_ns);
+        let when = when.map(|when| {
+            let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
+            (when_ns, self.tasks.event_loop.time_ns())
+        });
+        self.tasks.set_deadline(self.key, when);
+    }
+
+    /// The same, counted from now: it reads the clock once.
+    pub fn set_delay(&self, delay: Duration) {
+        let now_ns = self.tasks.event_loop.time_ns();
+        let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        let when = (now_ns.saturating_add(delay_ns), now_ns);
+        self.tasks.set_deadline(self.key, Some(when));
     }
 
     /// Whether the deadline passed and the scope was cancelled for that.

@@ -10,8 +10,9 @@ use crate::scope::{EXPIRED, EXPIRING};
 use crate::tasks::Tasks;
 
 impl Tasks {
-    /// Sets, moves or removes the deadline of a scope.
-    pub(crate) fn set_deadline(&self, scope: Key, when_ns: Option<u64>) {
+    /// Sets, moves or removes the deadline of a scope: the time when it passes, and what the time
+    /// is now.
+    pub(crate) fn set_deadline(&self, scope: Key, when: Option<(u64, u64)>) {
         let mut scopes = self.scopes.borrow_mut();
         let Some(record) = scopes.get_mut(scope) else {
             return;
@@ -26,11 +27,11 @@ impl Tasks {
                 record.stale_expiries += 1;
             }
         }
-        let Some(when_ns) = when_ns else {
+        let Some((when_ns, now_ns)) = when else {
             return;
         };
         let word = self.expire_word(scope);
-        if when_ns <= self.event_loop.time_ns() {
+        if when_ns <= now_ns {
             record.flags |= EXPIRING;
             self.event_loop.schedule(word);
         } else {

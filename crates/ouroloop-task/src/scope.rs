@@ -98,6 +98,13 @@ impl ScopeRecord {
         self.flags & flag != 0
     }
 
+    /// Of a root: its task leaves the ready queue and is polled.
+    #[inline]
+    pub(crate) fn begin_step(&mut self) -> Rc<dyn TaskObject> {
+        self.flags = self.flags & !(SCHEDULED | WOKEN) | RUNNING;
+        self.cell.clone().expect("only root scopes are scheduled")
+    }
+
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(Box::default)
     }
@@ -222,8 +229,10 @@ impl Arena<ScopeRecord> {
 impl Arena<ScopeRecord> {
     /// Ends a scope: what is still linked below it finds another place when next polled.
     pub(crate) fn close(&mut self, nodes: &mut Arena<Node>, scope: Key) -> Option<ScopeRecord> {
-        self.get(scope)?;
-        self.orphan_waits(nodes, scope);
+        let record = self.get(scope)?;
+        if record.first_wait != NIL {
+            self.orphan_waits(nodes, scope);
+        }
         let mut child = self.at(scope.index).first_child;
         while child != NIL {
             let record = self.at_mut(child);

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use ouroloop_core::{
-    Client, ClientId, Context, ExceptionContext, LoopError, LoopRef, PanicPayload, running_loop_id,
+    Client, ClientId, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload, running_loop_id,
     swap_context, with_running,
 };
 
@@ -137,6 +137,20 @@ impl Tasks {
         self.word(EXPIRE, scope)
     }
 
+    /// Wakes a task of the loop `id`, which runs in this thread.
+    pub(crate) fn wake_local(id: LoopId, root: Key) {
+        // A waker may be called from the destructor of another thread-local.
+        let _ = REGISTRY.try_with(|all| {
+            if let Some(tasks) = all
+                .borrow()
+                .iter()
+                .find(|tasks| tasks.event_loop.id() == id)
+            {
+                tasks.wake(root);
+            }
+        });
+    }
+
     // -- who is being polled --------------------------------------------------
 
     /// The innermost scope that is being polled, if a task of this loop is.
@@ -211,18 +225,21 @@ impl Tasks {
     }
 
     /// Tells all who wait for something that it is done, in the order in which they asked.
+    #[inline]
     pub(crate) fn fire_all(&self, done: &Rc<dyn Awaited>) {
         let header = done.header();
         debug_assert!(header.done());
-        loop {
+        while header.first.get() != NIL {
             let mut nodes = self.nodes.borrow_mut();
             let index = header.first.get();
-            if index == NIL {
-                return;
-            }
             nodes.unlink(header, index);
             let node = nodes.at_mut(index);
             node.fired = true;
+            if let Wake::Task(root) = node.wake {
+                drop(nodes);
+                self.wake(root);
+                continue;
+            }
             let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
             if let Wake::Callback(_) = wake {
                 let key = nodes.key_at(index);
@@ -243,6 +260,11 @@ impl Tasks {
             return false;
         }
         node.fired = true;
+        if let Wake::Task(root) = node.wake {
+            drop(nodes);
+            self.wake(root);
+            return true;
+        }
         let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
         drop(nodes);
         self.tell(wake, None);
@@ -299,108 +321,112 @@ impl Tasks {
         Ok(root)
     }
 
-    /// One step of a task: delivers a pending cancellation or polls it, and sees what came of it.
+    /// One step of a task: polls it, and sees what came of it.
     pub(crate) fn step(&self, root: Key) {
-        let cell = {
-            let scopes = self.scopes.borrow();
-            let Some(record) = scopes.get(root) else {
-                return;
-            };
-            let pending = record.has(CANCEL_PENDING);
-            let cell = record.cell.clone().expect("only root scopes are scheduled");
-            drop(scopes);
-            if pending {
-                // Still scheduled: what this wakes must not queue the task once more.
-                self.deliver(root);
-            }
-            cell
-        };
-        let marked = {
-            let mut scopes = self.scopes.borrow_mut();
-            let record = scopes.at_mut(root.index);
-            record.flags = record.flags & !(SCHEDULED | WOKEN) | RUNNING;
-            record.take_mark()
-        };
-        let outcome = match marked {
-            Some(mark) => Outcome::Ended(Some(TaskError::Cancelled(mark.cancelled))),
-            None => self.poll(root, &cell),
-        };
-        match outcome {
-            Outcome::Suspended => self.suspend(root),
-            Outcome::Ended(error) => self.finish(root, cell, error),
-        }
-    }
-
-    fn poll(&self, root: Key, cell: &Rc<dyn TaskObject>) -> Outcome {
-        // SAFETY-free by construction: the waker is a word, not a pointer.
-        let waker = waker::of(self.event_loop.id(), self.client(), root);
-        let outer = Running {
-            tasks: self,
-            scope: self.current.replace(root),
-            root: self.current_root.replace(root),
-            context: Some(swap_context(cell.info().context.take())),
-        };
-        let polled = catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)));
-        cell.info().context.set(outer.leave());
-        let mark = self
-            .scopes
-            .borrow_mut()
-            .get_mut(root)
-            .and_then(ScopeRecord::take_mark);
-        match (polled, mark) {
-            (Err(payload), _) => Outcome::Ended(Some(TaskError::Panicked(
-                PanicPayload::from_payload(payload),
-            ))),
-            (Ok(_), Some(mark)) => Outcome::Ended(Some(TaskError::Cancelled(mark.cancelled))),
-            (Ok(Poll::Pending), None) => Outcome::Suspended,
-            (Ok(Poll::Ready(())), None) => {
-                // An error wins over a cancellation that was not delivered; a value does not.
-                let undelivered = self
-                    .scopes
-                    .borrow_mut()
-                    .get_mut(root)
-                    .and_then(ScopeRecord::take_must_cancel)
-                    .filter(|_| !cell.ended_in_error());
-                Outcome::Ended(undelivered.map(TaskError::Cancelled))
-            }
-        }
-    }
-
-    fn suspend(&self, root: Key) {
         let mut scopes = self.scopes.borrow_mut();
         let Some(record) = scopes.get_mut(root) else {
             return;
         };
-        record.flags &= !RUNNING;
-        let woken = record.has(WOKEN);
-        let pending = record.has(CANCEL_PENDING);
-        if woken {
-            record.flags = record.flags & !WOKEN | SCHEDULED;
+        if record.has(CANCEL_PENDING) {
+            drop(scopes);
+            return self.step_with_cancellation(root);
         }
+        let cell = record.begin_step();
+        drop(scopes);
+        self.poll(root, cell);
+    }
+
+    /// A step that has a cancellation to deliver first.
+    #[cold]
+    fn step_with_cancellation(&self, root: Key) {
+        // Still scheduled: what this wakes must not queue the task once more.
+        self.deliver(root);
+        let (cell, mark) = {
+            let mut scopes = self.scopes.borrow_mut();
+            let record = scopes.at_mut(root.index);
+            (record.begin_step(), record.take_mark())
+        };
+        match mark {
+            Some(mark) => self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled))),
+            None => self.poll(root, cell),
+        }
+    }
+
+    fn poll(&self, root: Key, cell: Rc<dyn TaskObject>) {
+        let waker = waker::of(self.event_loop.id(), self.client(), root);
+        let info = cell.info();
+        // The task before is another one only if this is an eager first step within it.
+        let outer = (
+            self.current.replace(root),
+            self.current_root.replace(root),
+            swap_context(info.context.take()),
+        );
+        let polled = catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)));
+        self.current.set(outer.0);
+        self.current_root.set(outer.1);
+        info.context.set(swap_context(outer.2));
+
+        let mut scopes = self.scopes.borrow_mut();
+        let record = scopes.at_mut(root.index);
+        let mark = record.take_mark();
+        let error = match (polled, mark) {
+            (Ok(Poll::Pending), None) => {
+                drop(scopes);
+                return self.suspend(root);
+            }
+            (Ok(Poll::Ready(())), None) => match record.take_must_cancel() {
+                None => None,
+                // An error wins over a cancellation that was not delivered; a value does not.
+                Some(undelivered) => {
+                    drop(scopes);
+                    let error = TaskError::Cancelled(undelivered);
+                    let error = Some(error).filter(|_| !cell.ended_in_error());
+                    return self.finish(root, &cell, error);
+                }
+            },
+            (Ok(_), Some(mark)) => Some(TaskError::Cancelled(mark.cancelled)),
+            (Err(payload), _) => Some(TaskError::Panicked(PanicPayload::from_payload(payload))),
+        };
+        drop(scopes);
+        self.finish(root, &cell, error);
+    }
+
+    fn suspend(&self, root: Key) {
+        let mut scopes = self.scopes.borrow_mut();
+        let record = scopes.at_mut(root.index);
+        let flags = record.flags & !RUNNING;
+        let woken = flags & WOKEN != 0;
+        record.flags = if woken {
+            flags & !WOKEN | SCHEDULED
+        } else {
+            flags
+        };
         drop(scopes);
         if woken {
             self.event_loop.schedule(self.word(STEP, root));
         }
-        if pending {
+        if flags & CANCEL_PENDING != 0 {
             self.pass_on(root);
         }
     }
 
     /// Ends a task with `error`, or with the value that its poll has stored.
-    fn finish(&self, root: Key, cell: Rc<dyn TaskObject>, error: Option<TaskError>) {
+    fn finish(&self, root: Key, cell: &Rc<dyn TaskObject>, error: Option<TaskError>) {
         let dropped = cell.end(error);
         let record = {
             let mut scopes = self.scopes.borrow_mut();
             scopes.close(&mut self.nodes.borrow_mut(), root)
         };
-        cell.info()
-            .last_count
-            .set(record.map_or(0, |record| record.count));
-        if let Err(payload) = dropped {
-            self.report_panic("Exception while dropping a task's future", payload, &cell);
+        if let Some(record) = &record {
+            cell.info().last_count.set(record.count);
         }
-        let awaited = cell.into_awaited();
-        self.fire_all(&awaited);
+        drop(record);
+        if let Err(payload) = dropped {
+            self.report_panic("Exception while dropping a task's future", payload, cell);
+        }
+        if cell.header().first.get() != NIL {
+            self.fire_all(&cell.clone().into_awaited());
+        }
     }
 
     // -- reports ----------------------------------------------------------------
@@ -421,38 +447,6 @@ impl Tasks {
             .with_source(info.describe())
             .with_created_at(info.created_at);
         self.event_loop.call_exception_handler(context);
-    }
-}
-
-/// What came of a step.
-enum Outcome {
-    Suspended,
-    /// `None`: with the value that the cell holds.
-    Ended(Option<TaskError>),
-}
-
-/// Restores who ran before, also when a poll panics through a nested, eager task.
-struct Running<'a> {
-    tasks: &'a Tasks,
-    scope: Key,
-    root: Key,
-    context: Option<Option<Context>>,
-}
-
-impl Running<'_> {
-    /// Gives back the context as the task left it.
-    fn leave(mut self) -> Option<Context> {
-        swap_context(self.context.take().flatten())
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.tasks.current.set(self.scope);
-        self.tasks.current_root.set(self.root);
-        if let Some(context) = self.context.take() {
-            swap_context(context);
-        }
     }
 }
 
@@ -495,7 +489,7 @@ impl Client for Tasks {
                     .with_created_at(info.created_at);
                 self.event_loop.call_exception_handler(context);
             }
-            self.finish(info.root.get(), cell, Some(TaskError::LoopClosed));
+            self.finish(info.root.get(), &cell, Some(TaskError::LoopClosed));
         }
         let remotes = self.remotes.replace(Arena::new());
         drop(remotes);
@@ -526,7 +520,7 @@ fn key_of(payload: u64) -> Key {
     }
 }
 
-fn find(all: &[Rc<Tasks>], id: ouroloop_core::LoopId) -> Option<Rc<Tasks>> {
+fn find(all: &[Rc<Tasks>], id: LoopId) -> Option<Rc<Tasks>> {
     all.iter()
         .find(|tasks| tasks.event_loop.id() == id)
         .cloned()

@@ -57,14 +57,11 @@ fn wake(data: *const ()) {
     let bits = data.addr() as u64;
     let event_loop = LoopId::from_index((bits >> 52) as u16);
     if running_loop_id() == Some(event_loop) {
-        if let Some(tasks) = Tasks::running() {
-            let key = Key {
-                index: (bits & 0xff_ffff) as u32,
-                generation: (bits >> 24 & 0xff_ffff) as u32,
-            };
-            tasks.wake(key);
-            return;
-        }
+        let key = Key {
+            index: (bits & 0xff_ffff) as u32,
+            generation: (bits >> 24 & 0xff_ffff) as u32,
+        };
+        return Tasks::wake_local(event_loop, key);
     }
     let client = ClientId::from_index((bits >> 48 & 0xf) as u8);
     post(event_loop, client.word(bits & 0xffff_ffff_ffff));
