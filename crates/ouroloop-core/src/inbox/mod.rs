@@ -38,7 +38,7 @@
 //! before it (its item is dropped by the closing loop) or after it (it is refused).
 
 #[cfg(all(test, loom))]
-mod loom_models;
+mod loom;
 mod sync;
 mod table;
 
