@@ -580,6 +580,6 @@ const LOOK_THROUGH_MAX: usize = 8;
 
 /// How long a list may grow while nobody looks at it, except if all deadlines in it are equal.
 ///
-/// This bounds the work of dealing one out, to a millisecond or two. Shorter would not be better:
+/// This bounds the work of dealing one out, to a few milliseconds. Shorter would not be better:
 /// with more lists than the cache has room for their ends, setting a timer costs a cache miss.
 const LIST_MAX: u16 = 16_384;
