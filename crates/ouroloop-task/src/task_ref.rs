@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_core::Context;
+use ouroloop_core::{Context, EventLoop};
 
 use crate::arena::Key;
 use crate::error::{Cancelled, TaskError};
@@ -184,6 +184,12 @@ impl FutureRef {
         drop(nodes);
         drop(removed);
         1
+    }
+
+    /// The loop that it belongs to: asyncio's `get_loop`.
+    #[doc(alias = "get_loop")]
+    pub fn event_loop(&self) -> EventLoop {
+        self.0.header().tasks.event_loop.handle()
     }
 
     fn address(&self) -> usize {

@@ -22,7 +22,24 @@ pub(crate) struct Wait {
     tasks: Rc<Tasks>,
     key: Key,
     /// What is wrong with this await: told one iteration later, as asyncio does.
-    misuse: Option<TaskError>,
+    misuse: Option<Misuse>,
+}
+
+#[derive(Clone, Copy)]
+enum Misuse {
+    LoopClosed,
+    SelfAwait,
+    WrongLoop,
+}
+
+impl From<Misuse> for TaskError {
+    fn from(misuse: Misuse) -> TaskError {
+        match misuse {
+            Misuse::LoopClosed => TaskError::LoopClosed,
+            Misuse::SelfAwait => TaskError::SelfAwait,
+            Misuse::WrongLoop => TaskError::WrongLoop,
+        }
+    }
 }
 
 impl Wait {
@@ -42,7 +59,7 @@ impl Wait {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TaskError>> {
         if let Some(misuse) = self.misuse.take() {
-            return Poll::Ready(Err(misuse));
+            return Poll::Ready(Err(misuse.into()));
         }
         if !self.key.is_none() {
             return poll_node(&self.tasks, self.key, cx).map(Ok);
@@ -75,16 +92,15 @@ impl Wait {
         }
     }
 
-    fn find_misuse(&self, target: &Rc<dyn Awaited>) -> Option<TaskError> {
-        match running_loop_id() {
-            Some(id) if id != self.tasks.event_loop.id() => return Some(TaskError::WrongLoop),
-            _ => {}
+    fn find_misuse(&self, target: &Rc<dyn Awaited>) -> Option<Misuse> {
+        if running_loop_id().is_some_and(|id| id != self.tasks.event_loop.id()) {
+            return Some(Misuse::WrongLoop);
         }
         if self.tasks.is_closed() {
-            return Some(TaskError::LoopClosed);
+            return Some(Misuse::LoopClosed);
         }
         let root = target.task()?.root.get();
-        (root == self.tasks.current_root()).then_some(TaskError::SelfAwait)
+        (root == self.tasks.current_root()).then_some(Misuse::SelfAwait)
     }
 }
 
