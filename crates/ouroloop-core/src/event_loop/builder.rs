@@ -1,6 +1,7 @@
 //! Making a loop.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsStr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -179,5 +180,26 @@ impl Builder {
 }
 
 fn debug_from_environment() -> bool {
-    std::env::var_os("OUROLOOP_DEBUG").is_some_and(|value| !value.is_empty() && value != "0")
+    asks_for_debug(std::env::var_os("OUROLOOP_DEBUG").as_deref())
+}
+
+fn asks_for_debug(value: Option<&OsStr>) -> bool {
+    value.is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_mode_is_asked_for_by_anything_but_nothing_and_zero() {
+        for (value, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("0"), false),
+            (Some("1"), true),
+        ] {
+            assert_eq!(asks_for_debug(value.map(OsStr::new)), expected, "{value:?}");
+        }
+    }
 }

@@ -79,10 +79,7 @@ impl LoopRef {
         loop {
             let popped = self.inner().io.borrow_mut().pop_any();
             let Some((fd, owner)) = popped else { break };
-            if let Some(selector) = self.inner().selector.borrow_mut().as_mut() {
-                // The selector goes next; what it has to say about this does not matter.
-                let _ = selector.deregister(fd);
-            }
+            self.deregister(fd);
             match owner {
                 Owner::Callbacks(callbacks) => {
                     self.contain("Exception while closing the event loop", || drop(callbacks));

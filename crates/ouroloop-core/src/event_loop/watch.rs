@@ -252,7 +252,11 @@ impl LoopRef {
         }
     }
 
-    fn deregister(&self, fd: RawFd) {
+    pub(super) fn deregister(&self, fd: RawFd) {
+        if self.check_process().is_err() {
+            // The child of a fork: the kernel's selector is the parent's as well, and it wants it.
+            return;
+        }
         if let Some(selector) = self.inner().selector.borrow_mut().as_mut() {
             if let Err(error) = selector.deregister(fd) {
                 tracing::debug!(target: "ouroloop::core", fd, %error, "was not registered any more");

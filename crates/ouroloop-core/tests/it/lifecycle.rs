@@ -10,7 +10,9 @@ use ouroloop_core::{
 };
 use tracing::Level;
 
-use crate::support::{DropFlag, Log, build, logged, on_every_loop, turns, virtual_loop};
+use crate::support::{
+    DropFlag, Log, build, logged, on_every_loop, run_for, scripted_loop, turns, virtual_loop,
+};
 
 #[test]
 fn a_new_loop_is_neither_running_nor_closed_nor_current() {
@@ -324,5 +326,23 @@ fn the_statistics_count_what_was_done() {
     let statistics = event_loop.statistics();
     assert_eq!((statistics.iterations, statistics.callbacks), (2, 2));
     assert_eq!((statistics.ready, statistics.timers), (0, 0));
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_selector_that_fails_ends_the_run_and_the_loop_can_be_run_again() {
+    let (event_loop, selector, _) = scripted_loop();
+    let log = Log::default();
+    event_loop
+        .call_later(Duration::from_secs(1), log.line("fired"))
+        .unwrap();
+    selector.fail_select(std::io::ErrorKind::OutOfMemory);
+    match event_loop.run_forever() {
+        Err(LoopError::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory),
+        other => panic!("{other:?}"),
+    }
+    assert!(!event_loop.is_running());
+    run_for(&event_loop, Duration::from_secs(2));
+    assert_eq!(log.take(), "fired");
     event_loop.close().unwrap();
 }
