@@ -1,0 +1,53 @@
+//! The lines of a reader as a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::StreamReader;
+use super::until::Search;
+use crate::error::NetError;
+
+/// The stream of [`StreamReader::lines`].
+///
+/// # Cancellation
+///
+/// Nothing is lost: what was received is in the reader's buffer.
+#[must_use = "streams do nothing unless they are polled"]
+pub struct Lines<'a> {
+    reader: &'a mut StreamReader,
+    search: Search<'static>,
+    ended: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(reader: &'a mut StreamReader) -> Lines<'a> {
+        Lines {
+            reader,
+            search: Search::newline(),
+            ended: false,
+        }
+    }
+}
+
+impl Stream for Lines<'_> {
+    type Item = Result<Vec<u8>, NetError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let line = ready!(this.reader.poll_line(cx, &mut this.search));
+        this.search.restart();
+        this.ended = match &line {
+            Ok(line) => line.is_empty(),
+            Err(error) => !matches!(error, NetError::LineTooLong { .. }),
+        };
+        Poll::Ready(match line {
+            Ok(line) if line.is_empty() => None,
+            line => Some(line),
+        })
+    }
+}

@@ -1,0 +1,313 @@
+//! [`StreamReader`]: the receiving end of a connection.
+
+mod lines;
+mod traits;
+mod until;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+pub use self::lines::Lines;
+use self::until::Search;
+use crate::buffer::ByteQueue;
+use crate::connection::Connection;
+use crate::error::NetError;
+
+const READ_SIZE_MIN: usize = 4 * 1024;
+const READ_SIZE_MAX: usize = 64 * 1024;
+
+/// The receiving end of a connection.
+///
+/// What has been received and not been read is in a buffer. It is filled only while somebody reads,
+/// so a peer that sends faster than it is read from is held up by the kernel: at most twice the
+/// limit, and one read of 64 KiB, are here, unless [`readexactly`](Self::readexactly) or
+/// [`read_to_end`](Self::read_to_end) ask for more.
+///
+/// asyncio's `StreamReader` has the same methods. One task reads at a time: the methods want
+/// `&mut self`, so a second reader, which asyncio refuses when it waits, does not compile.
+///
+/// Dropping it leaves the connection open for its [`StreamWriter`](crate::StreamWriter).
+///
+/// # Errors
+///
+/// The methods share these: [`NetError::Io`], once the connection was lost with an error, from each
+/// call, even if there is something in the buffer; and [`NetError::LoopClosed`] when its loop is
+/// closed.
+///
+/// # Cancellation
+///
+/// A read that is cancelled, or dropped, loses nothing: what it has received is in the buffer for
+/// the next one.
+///
+/// # Ordering
+///
+/// A read that finds what it wants in the buffer, or in the kernel, does not suspend; except that
+/// reads which keep a task busy for long let the others have a turn now and then.
+///
+/// # Differences from asyncio
+///
+/// asyncio receives ahead of its reader, up to twice the limit; here the kernel's buffer is that
+/// room. So the error of a broken connection shows in the first read, or write, that meets it.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::new_event_loop;
+/// use ouroloop_net::{NetError, open_connection, start_server};
+/// use ouroloop_task::LoopTasks;
+///
+/// let event_loop = new_event_loop()?;
+/// let line = event_loop.run_until_complete(async {
+///     let server = start_server(async |_reader, writer| {
+///         writer.write(b"hello\nand goodbye").ok();
+///         writer.close();
+///     }, "127.0.0.1", 0).await?;
+///     let addr = server.local_addrs()[0];
+///     let (mut reader, _writer) = open_connection(&addr.ip().to_string(), addr.port()).await?;
+///     let line = reader.readline().await?;
+///     assert_eq!(reader.readexactly(4).await?, b"and ");
+///     assert_eq!(reader.read_to_end().await?, b"goodbye");
+///     assert!(reader.at_eof());
+///     Ok::<_, NetError>(line)
+/// })??;
+/// assert_eq!(line, b"hello\n");
+/// event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct StreamReader {
+    connection: Rc<Connection>,
+    buffer: ByteQueue,
+    limit: usize,
+    eof: bool,
+    read_size: usize,
+}
+
+impl StreamReader {
+    pub(crate) fn new(connection: Rc<Connection>, limit: usize) -> StreamReader {
+        StreamReader {
+            connection,
+            buffer: ByteQueue::default(),
+            limit: limit.max(1),
+            eof: false,
+            read_size: READ_SIZE_MIN,
+        }
+    }
+
+    /// Reads at least one byte and at most `limit`: what there is. Empty at the end of the stream,
+    /// and if `limit` is 0.
+    ///
+    /// asyncio's `read(n)`; its `read(-1)` is [`read_to_end`](Self::read_to_end).
+    ///
+    /// # Errors
+    ///
+    /// As for [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn read(&mut self, limit: usize) -> Result<Vec<u8>, NetError> {
+        self.check()?;
+        if limit > 0 && self.buffer.is_empty() && !self.eof {
+            self.fill().await?;
+        }
+        Ok(self.buffer.take(limit))
+    }
+
+    /// Reads until the peer closes its side, however much that is.
+    ///
+    /// # Errors
+    ///
+    /// As for [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost: what was received is in the buffer. (asyncio loses it.)
+    pub async fn read_to_end(&mut self) -> Result<Vec<u8>, NetError> {
+        self.check()?;
+        while !self.eof {
+            self.fill().await?;
+        }
+        Ok(self.buffer.take_all())
+    }
+
+    /// Reads `count` bytes, whatever the limit is.
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::IncompleteRead`] with what has come, if the peer closes its side first; and as
+    /// for [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn readexactly(&mut self, count: usize) -> Result<Vec<u8>, NetError> {
+        self.check()?;
+        while self.buffer.len() < count {
+            if self.eof {
+                return Err(NetError::IncompleteRead {
+                    partial: self.buffer.take_all(),
+                    expected: Some(count),
+                });
+            }
+            self.fill().await?;
+        }
+        Ok(self.buffer.take(count))
+    }
+
+    /// Reads a line, with its `\n`; what is left, without one, at the end of the stream; empty when
+    /// nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::LineTooLong`] if there are more bytes than the limit before the `\n`: the line,
+    /// or what has come of it, was dropped. And as for [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn readline(&mut self) -> Result<Vec<u8>, NetError> {
+        let mut search = Search::newline();
+        poll_fn(|cx| self.poll_line(cx, &mut search)).await
+    }
+
+    /// Reads up to `separator`, and it too.
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::LimitOverrun`] if there are more bytes than the limit before the separator;
+    /// everything stays in the buffer. [`NetError::IncompleteRead`], with all that was left, if the
+    /// stream ends without one. [`NetError::EmptySeparator`]. And as for
+    /// [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn readuntil(&mut self, separator: &[u8]) -> Result<Vec<u8>, NetError> {
+        self.readuntil_any(&[separator]).await
+    }
+
+    /// Reads up to the first of several separators, and it too: the shortest piece that ends with
+    /// one of them. asyncio's `readuntil` with a tuple.
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](Self::readuntil).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost.
+    pub async fn readuntil_any(&mut self, separators: &[&[u8]]) -> Result<Vec<u8>, NetError> {
+        let mut search = Search::new(separators)?;
+        let end = poll_fn(|cx| self.poll_until(cx, &mut search)).await?;
+        Ok(self.buffer.take(end))
+    }
+
+    /// The lines as a stream, up to the end: asyncio's `async for line in reader`.
+    ///
+    /// Its items are what [`readline`](Self::readline) gives. It ends after an error, except that it
+    /// goes on with the next line after [`NetError::LineTooLong`].
+    pub fn lines(&mut self) -> Lines<'_> {
+        Lines::new(self)
+    }
+
+    /// Whether the stream has ended and everything was read.
+    ///
+    /// That the peer has closed its side is known once the loop has heard of it; `false` says nothing
+    /// about what will come.
+    pub fn at_eof(&mut self) -> bool {
+        if self.buffer.is_empty() && !self.eof && self.connection.may_be_at_eof() {
+            // Data or the end, either way it does not wait.
+            let _ = self.poll_fill(&mut Context::from_waker(Waker::noop()));
+        }
+        self.eof && self.buffer.is_empty()
+    }
+
+    /// How many bytes there may be before a separator.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Reads something into the buffer, or notes the end.
+    async fn fill(&mut self) -> Result<(), NetError> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NetError>> {
+        let space = self.buffer.space(self.read_size);
+        match ready!(self.connection.poll_read(space, cx.waker()))? {
+            0 => self.eof = true,
+            count => {
+                self.buffer.filled(count);
+                if count == self.read_size {
+                    self.read_size = (2 * count).min(READ_SIZE_MAX);
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks for a separator, and gives the place where it ends.
+    fn poll_until(
+        &mut self,
+        cx: &mut Context<'_>,
+        search: &mut Search<'_>,
+    ) -> Poll<Result<usize, NetError>> {
+        self.check()?;
+        loop {
+            if let Some(end) = search.advance(self.buffer.as_slice(), self.limit)? {
+                return Poll::Ready(Ok(end));
+            }
+            if self.eof {
+                return Poll::Ready(Err(NetError::IncompleteRead {
+                    partial: self.buffer.take_all(),
+                    expected: None,
+                }));
+            }
+            ready!(self.poll_fill(cx))?;
+        }
+    }
+
+    fn poll_line(
+        &mut self,
+        cx: &mut Context<'_>,
+        search: &mut Search<'_>,
+    ) -> Poll<Result<Vec<u8>, NetError>> {
+        Poll::Ready(match ready!(self.poll_until(cx, search)) {
+            Ok(end) => Ok(self.buffer.take(end)),
+            Err(NetError::IncompleteRead { partial, .. }) => Ok(partial),
+            Err(NetError::LimitOverrun { consumed }) => {
+                if self.buffer.as_slice().get(consumed) == Some(&b'\n') {
+                    self.buffer.consume(consumed + 1);
+                } else {
+                    self.buffer.clear();
+                }
+                Err(NetError::LineTooLong { limit: self.limit })
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    fn check(&self) -> Result<(), NetError> {
+        self.connection.check_loop()?;
+        self.connection.check_loss()
+    }
+}
+
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        self.connection.drop_reader();
+    }
+}
+
+impl fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader")
+            .field("connection", &self.connection)
+            .field("buffered", &self.buffer.len())
+            .field("eof", &self.eof)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
