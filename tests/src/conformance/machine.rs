@@ -1,0 +1,293 @@
+//! The interpreter's state, and the statements that never suspend.
+//!
+//! Callbacks hold these statements as well as functions do; `calls` has the others.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ouroloop::{
+    AsFutureRef, CallbackId, Eventual, ExceptionContext, IntoTask, LoopRef, LoopTasks, TaskRef,
+    create_task, current_task, gather, shield,
+};
+
+use super::error::Error;
+use super::program::{Action, Awaitable, Block, Name, Plain, Program, Statement, Ticks};
+use super::trace::Trace;
+use super::value::{Outcome, Value};
+use super::vars::{Placeholder, Variable, Vars};
+use super::waitable::Waitable;
+
+/// One run of one program.
+pub struct Machine {
+    pub(super) program: Rc<Program>,
+    pub(super) vars: Vars,
+    event_loop: LoopRef,
+    trace: Rc<Trace>,
+    /// How often each function was called.
+    calls: RefCell<HashMap<Name, u64>>,
+    /// What each label was last registered as.
+    callbacks: RefCell<HashMap<Name, CallbackId>>,
+}
+
+impl Machine {
+    /// A machine that has done nothing yet.
+    pub fn new(program: Rc<Program>, event_loop: LoopRef, trace: Rc<Trace>) -> Rc<Machine> {
+        Rc::new(Machine {
+            program,
+            vars: Vars::default(),
+            event_loop,
+            trace,
+            calls: RefCell::default(),
+            callbacks: RefCell::default(),
+        })
+    }
+
+    /// Adds a line to the trace.
+    pub fn log(&self, who: &str, text: impl Display) {
+        self.trace.log(who, text);
+    }
+
+    /// The number of a new call of a function.
+    pub fn count_call(&self, function: &Name) -> u64 {
+        let mut calls = self.calls.borrow_mut();
+        let count = calls.entry(function.clone()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// Whether a statement can run: if not, the trace says which variable is missing.
+    pub fn can_run(&self, who: &str, statement: &Statement) -> bool {
+        let missing = self.vars.first_missing(&statement.needs);
+        if let Some(missing) = missing {
+            let operation = &statement.operation;
+            self.log(who, format_args!("{operation} {missing} undefined"));
+        }
+        missing.is_none()
+    }
+
+    /// Runs a statement that never suspends.
+    ///
+    /// # Errors
+    ///
+    /// Whatever it raises; in a task a cancellation has to be raised as such.
+    pub fn run_plain(self: &Rc<Self>, who: &str, plain: &Plain) -> Result<(), Error> {
+        let vars = &self.vars;
+        match plain {
+            Plain::Log(text) => self.log(who, format_args!("log {text}")),
+            Plain::Raise(error) => return Err(named(error)),
+            Plain::Spawn { var, function } => {
+                let task = create_task(self.call(function));
+                task.expect_errors();
+                vars.set_waitable(var, Waitable::Task(task));
+            }
+            Plain::Cancel(var) => self.cancel(who, var)?,
+            Plain::CancelSelf => {
+                let answer = this_task()?.cancel();
+                self.log(who, format_args!("cancel_self {answer}"));
+            }
+            Plain::Cancelling => {
+                let count = this_task()?.cancelling();
+                self.log(who, format_args!("cancelling {count}"));
+            }
+            Plain::Uncancel => {
+                let count = this_task()?.uncancel();
+                self.log(who, format_args!("uncancel {count}"));
+            }
+            Plain::State(var) => {
+                let state = self.future(var)?.state();
+                self.log(who, format_args!("state {var} {state}"));
+            }
+            Plain::Future(var) => {
+                let promise = self.event_loop.create_future().map_err(unexpected)?;
+                vars.set_waitable(var, Waitable::Promise(promise));
+            }
+            Plain::SetResult { var, value } => self.future(var)?.set_result(value.clone())?,
+            Plain::SetException { var, error } => self.future(var)?.set_exception(named(error))?,
+            Plain::OnDone { var, label, body } => self.on_done(var, label, body.as_ref())?,
+            Plain::OffDone { var, label } => {
+                let future = self.future(var)?.as_future_ref();
+                let callback = self.callbacks.borrow().get(label).copied();
+                let removed = callback.map_or(0, |id| future.remove_done_callback(id));
+                self.log(who, format_args!("off_done {label} {removed}"));
+            }
+            Plain::CallSoon { var, body } => {
+                let handle = self.event_loop.call_soon(self.callback(var, body));
+                vars.set(var, Variable::Handle(handle.map_err(unexpected)?));
+            }
+            Plain::CallLater { var, ticks, body } => {
+                let callback = self.callback(var, body);
+                let handle = self.event_loop.call_later(duration(*ticks), callback);
+                vars.set(var, Variable::Timer(handle.map_err(unexpected)?));
+            }
+            Plain::CallAt { var, when, body } => {
+                let callback = self.callback(var, body);
+                let handle = self.event_loop.call_at(duration(*when), callback);
+                vars.set(var, Variable::Timer(handle.map_err(unexpected)?));
+            }
+            Plain::CancelHandle(var) => {
+                self.cancel_variable(var)?;
+                self.log(who, format_args!("cancel_handle {var}"));
+            }
+            Plain::MakePlaceholder(var) => vars.set(var, Variable::Placeholder(Placeholder)),
+            Plain::TgSpawn {
+                group,
+                var,
+                function,
+            } => {
+                let Variable::Group(group) = vars.get(group)? else {
+                    return Err(Error::ATTRIBUTE_ERROR);
+                };
+                let task = group.create_task(self.call(function))?;
+                vars.set_waitable(var, Waitable::Child(task));
+            }
+            Plain::Reschedule { var, when } => match vars.get(var)? {
+                Variable::Timeout(timeout) => timeout.reschedule(when.map(duration))?,
+                _ => return Err(Error::ATTRIBUTE_ERROR),
+            },
+            Plain::Expired(var) => match vars.get(var)? {
+                Variable::Timeout(timeout) => {
+                    let expired = timeout.expired();
+                    self.log(who, format_args!("expired {var} {expired}"));
+                }
+                _ => return Err(Error::ATTRIBUTE_ERROR),
+            },
+            Plain::GatherStart {
+                var,
+                awaitables,
+                return_exceptions,
+            } => {
+                let gather = gather(self.eventuals(awaitables)?);
+                let waitable = match return_exceptions {
+                    true => Waitable::GatherAll(gather.return_exceptions()),
+                    false => Waitable::Gather(gather.start()),
+                };
+                vars.set_waitable(var, waitable);
+            }
+            Plain::ShieldStart { var, awaitable } => self.start_shield(var, awaitable)?,
+        }
+        Ok(())
+    }
+
+    /// Runs the statements of a callback.
+    fn run_callback(self: &Rc<Self>, label: &Name, body: &Block) {
+        let run = |statement: &Statement| match &statement.action {
+            _ if !self.can_run(label, statement) => Ok(()),
+            Action::Plain(plain) => self.run_plain(label, plain),
+            // A callback has no such statement.
+            Action::Suspending(_) | Action::Unsupported => Err(Error::ATTRIBUTE_ERROR),
+        };
+        if let Err(error) = body.iter().try_for_each(run) {
+            let context = ExceptionContext::new("Exception in callback").with_exception(error);
+            self.event_loop.call_exception_handler(context);
+        }
+    }
+
+    fn callback(self: &Rc<Self>, label: &Name, body: &Block) -> impl FnOnce() + 'static {
+        let machine = self.clone();
+        let (label, body) = (label.clone(), body.clone());
+        move || {
+            machine.log(&label, "call");
+            machine.run_callback(&label, &body);
+        }
+    }
+
+    fn on_done(
+        self: &Rc<Self>,
+        var: &Name,
+        label: &Name,
+        body: Option<&Block>,
+    ) -> Result<(), Error> {
+        let waitable = self.future(var)?;
+        let machine = self.clone();
+        // The variable keeps it; a callback that did so too would keep itself.
+        let weak = Rc::downgrade(&waitable);
+        let (var, said_by, body) = (var.clone(), label.clone(), body.cloned());
+        let id = waitable.as_future_ref().add_done_callback(move |_| {
+            let Some(waitable) = weak.upgrade() else {
+                return;
+            };
+            machine.log(&said_by, format_args!("done {var} {}", waitable.state()));
+            if let Some(body) = body {
+                machine.run_callback(&said_by, &body);
+            }
+        });
+        self.callbacks.borrow_mut().insert(label.clone(), id);
+        Ok(())
+    }
+
+    fn cancel(&self, who: &str, var: &Name) -> Result<(), Error> {
+        let answer = self.cancel_variable(var)?;
+        self.log(who, format_args!("cancel {var} {answer}"));
+        Ok(())
+    }
+
+    fn cancel_variable(&self, var: &Name) -> Result<Value, Error> {
+        match self.vars.get(var)? {
+            Variable::Waitable(waitable) => return Ok(Value::Bool(waitable.cancel())),
+            Variable::Handle(handle) => handle.cancel(),
+            Variable::Timer(handle) => handle.cancel(),
+            _ => return Err(Error::ATTRIBUTE_ERROR),
+        }
+        Ok(Value::None)
+    }
+
+    fn start_shield(self: &Rc<Self>, var: &Name, awaitable: &Awaitable) -> Result<(), Error> {
+        let shield = shield(self.eventual(awaitable)?);
+        if let Awaitable::Variable(inner) = awaitable {
+            let inner = self.future(inner)?;
+            if inner.as_future_ref() == shield.as_future_ref() {
+                // What is done is its own shield.
+                self.vars.set(var, Variable::Waitable(inner));
+                return Ok(());
+            }
+        }
+        self.vars.set_waitable(var, Waitable::Shield(shield));
+        Ok(())
+    }
+
+    /// A variable that has the methods of a future.
+    pub fn future(&self, var: &Name) -> Result<Rc<Waitable>, Error> {
+        self.vars.waitable(var, Error::ATTRIBUTE_ERROR)
+    }
+
+    /// What runs beside its caller: a coroutine becomes a task here.
+    pub fn eventual(self: &Rc<Self>, awaitable: &Awaitable) -> Result<Eventual<Outcome>, Error> {
+        match awaitable {
+            Awaitable::Coroutine(function) => {
+                let eventual = self.call(function).into_task();
+                eventual.expect_errors();
+                Ok(eventual)
+            }
+            Awaitable::Variable(var) => Ok(self.vars.waitable(var, Error::TYPE_ERROR)?.eventual()),
+        }
+    }
+
+    /// The same of several, in order.
+    pub fn eventuals(
+        self: &Rc<Self>,
+        awaitables: &[Awaitable],
+    ) -> Result<Vec<Eventual<Outcome>>, Error> {
+        awaitables.iter().map(|it| self.eventual(it)).collect()
+    }
+}
+
+/// A number of ticks; there is no time before the beginning.
+pub fn duration(ticks: Ticks) -> Duration {
+    Duration::from_millis(ticks.try_into().unwrap_or(0))
+}
+
+/// `None` has no `cancel`, in Python's words.
+fn this_task() -> Result<TaskRef, Error> {
+    current_task().ok_or(Error::ATTRIBUTE_ERROR)
+}
+
+fn named(name: &Name) -> Error {
+    Error::named(name).unwrap_or_else(|| unexpected(name))
+}
+
+fn unexpected(what: impl Display) -> Error {
+    Error::Unexpected(what.to_string())
+}

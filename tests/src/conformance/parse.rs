@@ -1,0 +1,468 @@
+//! Reading programs from JSON.
+
+use std::rc::Rc;
+
+use ouroloop::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen};
+use serde_json::Value as Json;
+
+use super::error::Error;
+use super::program::{
+    Action, Awaitable, Block, Name, Plain, Program, Statement, Suspending, Ticks,
+};
+use super::value::Value;
+
+/// A program that cannot be read. Correct it, or teach the parser what it says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// An argument is not of the kind that the operation takes.
+    #[error("`{operation}` wants {wanted} for its argument {position}, not {found}")]
+    Argument {
+        /// The operation.
+        operation: String,
+        /// Which argument, counted from 1.
+        position: usize,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// There is something else where the language has this.
+    #[error("expected {wanted}, not {found}")]
+    Shape {
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The language has no such operation.
+    #[error("there is no operation `{operation}`")]
+    UnknownOperation {
+        /// The operation.
+        operation: String,
+    },
+}
+
+/// Reads the functions of a program.
+pub(super) fn program(functions: &Json) -> Result<Program, ParseError> {
+    let object = functions.as_object().ok_or_else(|| ParseError::Shape {
+        wanted: "an object of functions",
+        found: functions.to_string(),
+    })?;
+    let mut parser = Parser { unsupported: None };
+    let functions = object
+        .iter()
+        .map(|(name, body)| Ok((name.as_str().into(), parser.block(body)?)))
+        .collect::<Result<_, ParseError>>()?;
+    Ok(Program {
+        functions,
+        unsupported: parser.unsupported,
+    })
+}
+
+struct Parser {
+    unsupported: Option<Name>,
+}
+
+impl Parser {
+    fn block(&mut self, statements: &Json) -> Result<Block, ParseError> {
+        let statements = statements.as_array().ok_or_else(|| ParseError::Shape {
+            wanted: "a list of statements",
+            found: statements.to_string(),
+        })?;
+        statements.iter().map(|it| self.statement(it)).collect()
+    }
+
+    fn statement(&mut self, statement: &Json) -> Result<Statement, ParseError> {
+        let words = statement.as_array().map(Vec::as_slice);
+        let Some([Json::String(operation), arguments @ ..]) = words else {
+            return Err(ParseError::Shape {
+                wanted: "an operation with its arguments",
+                found: statement.to_string(),
+            });
+        };
+        let arguments = Arguments {
+            operation,
+            arguments,
+        };
+        let action = if UNSUPPORTED.contains(&operation.as_str()) {
+            self.unsupported
+                .get_or_insert_with(|| operation.as_str().into());
+            Action::Unsupported
+        } else if let Some(plain) = self.plain(&arguments)? {
+            Action::Plain(plain)
+        } else if let Some(suspending) = self.suspending(&arguments)? {
+            Action::Suspending(suspending)
+        } else {
+            return Err(ParseError::UnknownOperation {
+                operation: operation.clone(),
+            });
+        };
+        Ok(Statement {
+            operation: operation.as_str().into(),
+            needs: needs(&action),
+            action,
+        })
+    }
+
+    fn plain(&mut self, arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
+        let var = || arguments.name(0);
+        Ok(Some(match arguments.operation {
+            "log" => Plain::Log(arguments.text(0)?),
+            "raise" => Plain::Raise(arguments.error(0)?),
+            "spawn" => Plain::Spawn {
+                var: var()?,
+                function: arguments.name(1)?,
+            },
+            "cancel" => Plain::Cancel(var()?),
+            "cancel_self" => Plain::CancelSelf,
+            "cancelling" => Plain::Cancelling,
+            "uncancel" => Plain::Uncancel,
+            "state" => Plain::State(var()?),
+            "future" => Plain::Future(var()?),
+            "set_result" => Plain::SetResult {
+                var: var()?,
+                value: arguments.value(1)?,
+            },
+            "set_exception" => Plain::SetException {
+                var: var()?,
+                error: arguments.error(1)?,
+            },
+            "on_done" => Plain::OnDone {
+                var: var()?,
+                label: arguments.name(1)?,
+                body: None,
+            },
+            "on_done_do" => Plain::OnDone {
+                var: var()?,
+                label: arguments.name(1)?,
+                body: Some(self.block(arguments.at(2))?),
+            },
+            "off_done" => Plain::OffDone {
+                var: var()?,
+                label: arguments.name(1)?,
+            },
+            "call_soon" => Plain::CallSoon {
+                var: var()?,
+                body: self.block(arguments.at(1))?,
+            },
+            "call_later" => Plain::CallLater {
+                var: var()?,
+                ticks: arguments.ticks(1)?,
+                body: self.block(arguments.at(2))?,
+            },
+            "call_at" => Plain::CallAt {
+                var: var()?,
+                when: arguments.ticks(1)?,
+                body: self.block(arguments.at(2))?,
+            },
+            "cancel_handle" => Plain::CancelHandle(var()?),
+            "lock" | "semaphore" => Plain::MakePlaceholder(var()?),
+            "tg_spawn" => Plain::TgSpawn {
+                group: arguments.name(0)?,
+                var: arguments.name(1)?,
+                function: arguments.name(2)?,
+            },
+            "reschedule" => Plain::Reschedule {
+                var: var()?,
+                when: arguments.limit(1)?,
+            },
+            "expired" => Plain::Expired(var()?),
+            "gather_start" => Plain::GatherStart {
+                var: var()?,
+                awaitables: arguments.awaitables(1)?,
+                return_exceptions: arguments.truth(2)?,
+            },
+            "shield_start" => Plain::ShieldStart {
+                var: var()?,
+                awaitable: arguments.awaitable(1)?,
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    fn suspending(&mut self, arguments: &Arguments<'_>) -> Result<Option<Suspending>, ParseError> {
+        Ok(Some(match arguments.operation {
+            "sleep" => Suspending::Sleep(arguments.ticks(0)?),
+            "call" => Suspending::Call(arguments.name(0)?),
+            "await" => Suspending::Await(arguments.name(0)?),
+            "gather" => Suspending::Gather {
+                awaitables: arguments.awaitables(0)?,
+                return_exceptions: arguments.truth(1)?,
+            },
+            "wait" => Suspending::Wait {
+                vars: arguments.variables(0)?,
+                timeout: arguments.limit(1)?,
+                return_when: arguments.return_when(2)?,
+            },
+            "as_completed" => Suspending::AsCompleted {
+                vars: arguments.variables(0)?,
+                timeout: arguments.limit(1)?,
+            },
+            "shield" => Suspending::Shield(arguments.awaitable(0)?),
+            "wait_for" => Suspending::WaitFor {
+                awaitable: arguments.awaitable(0)?,
+                timeout: arguments.limit(1)?,
+            },
+            "timeout" => Suspending::Timeout {
+                var: arguments.name(0)?,
+                ticks: arguments.limit(1)?,
+                body: self.block(arguments.at(2))?,
+            },
+            "taskgroup" => Suspending::TaskGroup {
+                var: arguments.name(0)?,
+                body: self.block(arguments.at(1))?,
+            },
+            "repeat" => Suspending::Repeat {
+                // Fewer than none is none.
+                count: arguments.ticks(0)?.try_into().unwrap_or(0),
+                body: self.block(arguments.at(1))?,
+            },
+            "return" => Suspending::Return(arguments.value(0)?),
+            "reraise" => Suspending::Reraise,
+            "try" => Suspending::Try {
+                body: self.block(arguments.at(0))?,
+                handlers: self.handlers(arguments)?,
+                last: self.block(arguments.at(2))?,
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    fn handlers(&mut self, arguments: &Arguments<'_>) -> Result<Vec<(Name, Block)>, ParseError> {
+        let wrong = || arguments.wrong(1, "a list of [ERROR, HANDLER]");
+        let handlers = arguments.at(1).as_array().ok_or_else(wrong)?;
+        let handler = |handler: &Json| match handler.as_array().map(Vec::as_slice) {
+            Some([Json::String(error), body]) => Ok((error.as_str().into(), self.block(body)?)),
+            _ => Err(wrong()),
+        };
+        handlers.iter().map(handler).collect()
+    }
+}
+
+/// The variables that must exist for an action.
+fn needs(action: &Action) -> Vec<Name> {
+    fn among<'a>(awaitables: impl IntoIterator<Item = &'a Awaitable>) -> Vec<Name> {
+        let variables = awaitables.into_iter().filter_map(|it| match it {
+            Awaitable::Variable(name) => Some(name.clone()),
+            Awaitable::Coroutine(_) => None,
+        });
+        variables.collect()
+    }
+    match action {
+        Action::Plain(plain) => match plain {
+            Plain::Cancel(var)
+            | Plain::State(var)
+            | Plain::SetResult { var, .. }
+            | Plain::SetException { var, .. }
+            | Plain::OnDone { var, .. }
+            | Plain::OffDone { var, .. }
+            | Plain::CancelHandle(var)
+            | Plain::TgSpawn { group: var, .. }
+            | Plain::Reschedule { var, .. }
+            | Plain::Expired(var) => vec![var.clone()],
+            Plain::GatherStart { awaitables, .. } => among(awaitables),
+            Plain::ShieldStart { awaitable, .. } => among([awaitable]),
+            _ => Vec::new(),
+        },
+        Action::Suspending(suspending) => match suspending {
+            Suspending::Await(var) => vec![var.clone()],
+            Suspending::Gather { awaitables, .. } => among(awaitables),
+            Suspending::Wait { vars, .. } | Suspending::AsCompleted { vars, .. } => vars.clone(),
+            Suspending::Shield(awaitable) | Suspending::WaitFor { awaitable, .. } => {
+                among([awaitable])
+            }
+            _ => Vec::new(),
+        },
+        Action::Unsupported => Vec::new(),
+    }
+}
+
+struct Arguments<'a> {
+    operation: &'a str,
+    arguments: &'a [Json],
+}
+
+impl Arguments<'_> {
+    /// One that is not given is `null`.
+    fn at(&self, index: usize) -> &Json {
+        self.arguments.get(index).unwrap_or(&Json::Null)
+    }
+
+    fn wrong(&self, index: usize, wanted: &'static str) -> ParseError {
+        ParseError::Argument {
+            operation: self.operation.to_owned(),
+            position: index + 1,
+            wanted,
+            found: self.at(index).to_string(),
+        }
+    }
+
+    fn name(&self, index: usize) -> Result<Name, ParseError> {
+        let name = self.at(index).as_str();
+        name.map(Rc::from)
+            .ok_or_else(|| self.wrong(index, "a name"))
+    }
+
+    fn error(&self, index: usize) -> Result<Name, ParseError> {
+        let name = self.name(index)?;
+        match Error::named(&name) {
+            Some(_) => Ok(name),
+            None => Err(self.wrong(index, "the name of an error")),
+        }
+    }
+
+    /// Any value, as text.
+    fn text(&self, index: usize) -> Result<Name, ParseError> {
+        Ok(match self.at(index) {
+            Json::String(text) => text.as_str().into(),
+            other => other.to_string().into(),
+        })
+    }
+
+    fn value(&self, index: usize) -> Result<Value, ParseError> {
+        match self.at(index) {
+            Json::Null => Ok(Value::None),
+            Json::Bool(truth) => Ok(Value::Bool(*truth)),
+            Json::String(text) => Ok(Value::Text(text.as_str().into())),
+            number => match number.as_i64() {
+                Some(number) => Ok(Value::Int(number)),
+                None => Err(self.wrong(index, "a string, an integer or null")),
+            },
+        }
+    }
+
+    fn ticks(&self, index: usize) -> Result<Ticks, ParseError> {
+        let number = self.at(index).as_i64();
+        number.ok_or_else(|| self.wrong(index, "an integer"))
+    }
+
+    fn limit(&self, index: usize) -> Result<Option<Ticks>, ParseError> {
+        match self.at(index) {
+            Json::Null => Ok(None),
+            _ => self.ticks(index).map(Some),
+        }
+    }
+
+    fn truth(&self, index: usize) -> Result<bool, ParseError> {
+        let truth = self.at(index).as_bool();
+        truth.ok_or_else(|| self.wrong(index, "true or false"))
+    }
+
+    fn return_when(&self, index: usize) -> Result<ReturnWhen, ParseError> {
+        match self.at(index).as_str() {
+            Some("ALL_COMPLETED") => Ok(ALL_COMPLETED),
+            Some("FIRST_COMPLETED") => Ok(FIRST_COMPLETED),
+            Some("FIRST_EXCEPTION") => Ok(FIRST_EXCEPTION),
+            _ => Err(self.wrong(index, "when to return")),
+        }
+    }
+
+    fn awaitable(&self, index: usize) -> Result<Awaitable, ParseError> {
+        awaitable(self.at(index)).ok_or_else(|| self.wrong(index, "an awaitable"))
+    }
+
+    fn awaitables(&self, index: usize) -> Result<Vec<Awaitable>, ParseError> {
+        let items = self.at(index).as_array();
+        items
+            .and_then(|items| items.iter().map(awaitable).collect())
+            .ok_or_else(|| self.wrong(index, "a list of awaitables"))
+    }
+
+    fn variables(&self, index: usize) -> Result<Vec<Name>, ParseError> {
+        let awaitables = self.awaitables(index)?.into_iter();
+        awaitables
+            .map(|it| match it {
+                Awaitable::Variable(name) => Ok(name),
+                Awaitable::Coroutine(_) => Err(self.wrong(index, "variables, not coroutines")),
+            })
+            .collect()
+    }
+}
+
+fn awaitable(json: &Json) -> Option<Awaitable> {
+    let [Json::String(kind), Json::String(name)] = json.as_array()?.as_slice() else {
+        return None;
+    };
+    match kind.as_str() {
+        "var" => Some(Awaitable::Variable(name.as_str().into())),
+        "coro" => Some(Awaitable::Coroutine(name.as_str().into())),
+        _ => None,
+    }
+}
+
+/// The operations on synchronisation primitives and queues.
+const UNSUPPORTED: [&str; 25] = [
+    "acquire",
+    "barrier",
+    "barrier_abort",
+    "barrier_reset",
+    "barrier_wait",
+    "cond_wait",
+    "condition",
+    "event",
+    "event_clear",
+    "event_set",
+    "event_wait",
+    "get",
+    "get_nowait",
+    "join",
+    "locked",
+    "notify",
+    "notify_all",
+    "put",
+    "put_nowait",
+    "qshutdown",
+    "qsize",
+    "queue",
+    "release",
+    "task_done",
+    "with",
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn statement(json: Json) -> Result<Statement, ParseError> {
+        Parser { unsupported: None }.statement(&json)
+    }
+
+    #[test]
+    fn a_statement_needs_the_variables_that_it_awaits_and_no_others() {
+        let gather = statement(json!(["gather", [["var", "a"], ["coro", "f"]], false])).unwrap();
+        assert_eq!(gather.needs, ["a".into()] as [Name; 1]);
+        let group = statement(json!(["tg_spawn", "g", "t", "f"])).unwrap();
+        assert_eq!(group.needs, ["g".into()] as [Name; 1]);
+        assert!(
+            statement(json!(["spawn", "t", "f"]))
+                .unwrap()
+                .needs
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_primitive_in_a_nested_block_is_found() {
+        let functions = json!({"main": [["try", [["repeat", 2, [["put", "q", 1]]]], [], []]]});
+        assert_eq!(program(&functions).unwrap().unsupported(), Some("put"));
+        let unused = json!({"main": [["lock", "l"], ["sleep", 1]]});
+        assert_eq!(program(&unused).unwrap().unsupported(), None);
+    }
+
+    #[test]
+    fn what_the_language_does_not_have_is_refused_by_name() {
+        let refused = |json| statement(json).unwrap_err().to_string();
+        assert_eq!(refused(json!(["dance"])), "there is no operation `dance`");
+        assert_eq!(
+            refused(json!(["sleep", "long"])),
+            "`sleep` wants an integer for its argument 1, not \"long\""
+        );
+        assert_eq!(
+            refused(json!(["raise", "Nothing"])),
+            "`raise` wants the name of an error for its argument 1, not \"Nothing\""
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Scenario programs: the statements of the language.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ouroloop::ReturnWhen;
+
+use super::value::Value;
+
+/// The name of a variable, a function or a label.
+pub type Name = Rc<str>;
+
+/// A part of a program that runs in order. Callbacks keep a clone.
+pub type Block = Rc<[Statement]>;
+
+/// A program: its functions by name, `main` among them.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) functions: HashMap<Name, Block>,
+    pub(super) unsupported: Option<Name>,
+}
+
+impl Program {
+    /// The first operation in it that needs a synchronisation primitive or a queue, which the
+    /// facade does not have yet.
+    pub fn unsupported(&self) -> Option<&str> {
+        self.unsupported.as_deref()
+    }
+}
+
+/// An operation with its arguments.
+#[derive(Debug)]
+pub struct Statement {
+    /// The operation, as the trace names it.
+    pub operation: Name,
+    /// The variables that have to exist; if one does not, the statement only logs that.
+    pub needs: Vec<Name>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a statement does.
+#[derive(Debug)]
+pub enum Action {
+    /// Never suspends, so callbacks may hold it.
+    Plain(Plain),
+    /// May suspend, or decides where its function goes on.
+    Suspending(Suspending),
+    /// Has no counterpart in the facade yet. A program with one is not run.
+    Unsupported,
+}
+
+/// What is awaited: a variable or a new coroutine.
+#[derive(Debug)]
+pub enum Awaitable {
+    /// `["var", NAME]`
+    Variable(Name),
+    /// `["coro", FUNC]`
+    Coroutine(Name),
+}
+
+/// Milliseconds of the virtual clock.
+pub type Ticks = i64;
+
+/// The statements that never suspend.
+#[derive(Debug)]
+pub enum Plain {
+    Log(Name),
+    Raise(Name),
+    Spawn {
+        var: Name,
+        function: Name,
+    },
+    Cancel(Name),
+    CancelSelf,
+    Cancelling,
+    Uncancel,
+    State(Name),
+    Future(Name),
+    SetResult {
+        var: Name,
+        value: Value,
+    },
+    SetException {
+        var: Name,
+        error: Name,
+    },
+    OnDone {
+        var: Name,
+        label: Name,
+        body: Option<Block>,
+    },
+    OffDone {
+        var: Name,
+        label: Name,
+    },
+    CallSoon {
+        var: Name,
+        body: Block,
+    },
+    CallLater {
+        var: Name,
+        ticks: Ticks,
+        body: Block,
+    },
+    CallAt {
+        var: Name,
+        when: Ticks,
+        body: Block,
+    },
+    CancelHandle(Name),
+    /// A lock or a semaphore that is made and never used.
+    MakePlaceholder(Name),
+    TgSpawn {
+        group: Name,
+        var: Name,
+        function: Name,
+    },
+    Reschedule {
+        var: Name,
+        when: Option<Ticks>,
+    },
+    Expired(Name),
+    GatherStart {
+        var: Name,
+        awaitables: Vec<Awaitable>,
+        return_exceptions: bool,
+    },
+    ShieldStart {
+        var: Name,
+        awaitable: Awaitable,
+    },
+}
+
+/// The statements that may suspend.
+#[derive(Debug)]
+pub enum Suspending {
+    Sleep(Ticks),
+    Call(Name),
+    Await(Name),
+    Gather {
+        awaitables: Vec<Awaitable>,
+        return_exceptions: bool,
+    },
+    Wait {
+        vars: Vec<Name>,
+        timeout: Option<Ticks>,
+        return_when: ReturnWhen,
+    },
+    AsCompleted {
+        vars: Vec<Name>,
+        timeout: Option<Ticks>,
+    },
+    Shield(Awaitable),
+    WaitFor {
+        awaitable: Awaitable,
+        timeout: Option<Ticks>,
+    },
+    Timeout {
+        var: Name,
+        ticks: Option<Ticks>,
+        body: Block,
+    },
+    TaskGroup {
+        var: Name,
+        body: Block,
+    },
+    Repeat {
+        count: u64,
+        body: Block,
+    },
+    Return(Value),
+    Reraise,
+    Try {
+        body: Block,
+        /// What each catches, by name, and what it does.
+        handlers: Vec<(Name, Block)>,
+        last: Block,
+    },
+}

@@ -1,0 +1,106 @@
+//! A whole run, as asyncio's `run` does it.
+
+use std::rc::Rc;
+
+use ouroloop::{
+    EventLoop, ExceptionContext, LoopError, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
+};
+
+use super::error::Error;
+use super::machine::Machine;
+use super::program::Program;
+use super::trace::Trace;
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// What the program said.
+    pub trace: Vec<String>,
+    /// What kept it from its end. No recorded program fails.
+    pub failure: Option<Failure>,
+}
+
+/// Why a run did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The loop failed; a deadlock is one such failure.
+    #[error("{0}")]
+    Loop(#[from] LoopError),
+    /// The loop was stopped, which no statement does.
+    #[error("the loop was stopped")]
+    Stopped,
+    /// The trace passed 4000 lines.
+    #[error("the trace is too long")]
+    TooLong,
+}
+
+/// Runs a program on virtual time.
+#[must_use]
+pub fn run(program: &Rc<Program>) -> Run {
+    let event_loop = match EventLoop::builder().clock(VirtualClock::new()).build() {
+        Ok(event_loop) => event_loop,
+        Err(error) => {
+            return Run {
+                trace: Vec::new(),
+                failure: Some(error.into()),
+            };
+        }
+    };
+    let trace = Rc::new(Trace::new(event_loop.downgrade()));
+    let machine = Machine::new(program.clone(), event_loop.downgrade(), trace.clone());
+    event_loop.set_exception_handler(Some({
+        let trace = trace.clone();
+        Rc::new(move |_, context| report(&trace, context))
+    }));
+    let ended = run_main(&event_loop, &machine, &trace);
+    let failure = match ended {
+        _ if trace.too_long() => Some(Failure::TooLong),
+        ended => ended.err(),
+    };
+    let lines = trace.take();
+    event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
+    machine.vars.clear();
+    drop(machine);
+    let closed = event_loop.close().err().map(Failure::from);
+    Run {
+        trace: lines,
+        failure: failure.or(closed),
+    }
+}
+
+fn run_main(event_loop: &EventLoop, machine: &Rc<Machine>, trace: &Trace) -> Result<(), Failure> {
+    let main = event_loop.create_task(machine.call(&"main".into()))?;
+    main.expect_errors();
+    let outcome = match event_loop.run_until_complete(main) {
+        Ok(outcome) => outcome,
+        Err(RunError::Task(error)) => Err(Error::from(error)),
+        Err(error) => return Err(failure(error)),
+    };
+    match outcome {
+        Ok(value) => trace.log("run", format_args!("return {value}")),
+        Err(error) => trace.log("run", format_args!("raise {error}")),
+    }
+    cancel_all_tasks(event_loop).map_err(failure)?;
+    trace.log("run", "closed");
+    Ok(())
+}
+
+fn failure(error: RunError) -> Failure {
+    match error {
+        RunError::Loop(error) => Failure::Loop(error),
+        _ => Failure::Stopped,
+    }
+}
+
+/// Traces what leaves a callback. Errors that nobody retrieved are reported here as well, at
+/// moments that depend on when memory is freed, so they are no part of a trace.
+fn report(trace: &Trace, context: &ExceptionContext) {
+    if context.message() != "Exception in callback" {
+        return;
+    }
+    let exception = context.exception().map(|exception| exception.to_string());
+    let panic = context.panic().map(|panic| panic.message().to_owned());
+    let name = exception.or(panic).unwrap_or_default();
+    trace.log("loop", format_args!("error {name}"));
+}

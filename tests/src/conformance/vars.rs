@@ -1,0 +1,83 @@
+//! The variables of a scenario: one flat name space.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ouroloop::{Handle, TaskGroup, Timeout, TimerHandle};
+
+use super::error::Error;
+use super::program::Name;
+use super::waitable::Waitable;
+
+/// What a variable can hold.
+#[derive(Clone)]
+pub enum Variable {
+    Waitable(Rc<Waitable>),
+    Handle(Handle),
+    Timer(TimerHandle),
+    Timeout(Timeout),
+    Group(TaskGroup),
+    Placeholder(Placeholder),
+}
+
+/// Stands for a lock or a semaphore in programs that make one and never use it: it can only be
+/// made.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholder;
+
+/// All variables by name.
+#[derive(Default)]
+pub struct Vars {
+    current: RefCell<HashMap<Name, Variable>>,
+    /// What has no name any more. Others may wait for it, and Python would keep it for them.
+    replaced: RefCell<Vec<Variable>>,
+}
+
+impl Vars {
+    /// Gives a variable a value.
+    pub fn set(&self, name: &Name, variable: Variable) {
+        let before = self.current.borrow_mut().insert(name.clone(), variable);
+        self.replaced.borrow_mut().extend(before);
+    }
+
+    /// The same with something that can be awaited.
+    pub fn set_waitable(&self, name: &Name, waitable: Waitable) {
+        self.set(name, Variable::Waitable(Rc::new(waitable)));
+    }
+
+    /// The first of these names that has no value yet.
+    pub fn first_missing<'a>(&self, names: &'a [Name]) -> Option<&'a Name> {
+        let current = self.current.borrow();
+        names.iter().find(|name| !current.contains_key(*name))
+    }
+
+    /// The value of a variable.
+    ///
+    /// # Errors
+    ///
+    /// KeyError if there is none.
+    pub fn get(&self, name: &Name) -> Result<Variable, Error> {
+        let variable = self.current.borrow().get(name).cloned();
+        variable.ok_or(Error::KEY_ERROR)
+    }
+
+    /// The value of a variable that can be awaited.
+    ///
+    /// # Errors
+    ///
+    /// KeyError if there is none; `otherwise` if it is something else.
+    pub fn waitable(&self, name: &Name, otherwise: Error) -> Result<Rc<Waitable>, Error> {
+        match self.get(name)? {
+            Variable::Waitable(waitable) => Ok(waitable),
+            _ => Err(otherwise),
+        }
+    }
+
+    /// Forgets everything, so that nothing outlives the run by a circle of references.
+    pub fn clear(&self) {
+        let current = self.current.take();
+        let replaced = self.replaced.take();
+        drop((current, replaced));
+    }
+}
