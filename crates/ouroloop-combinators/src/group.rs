@@ -112,9 +112,9 @@ where
             if !state.aborting.get() {
                 state.abort();
                 propagate = Some(cancelled);
-            } else if propagate.is_none() && cancelled.by() != CancelledBy::Group {
+            } else if body_error.is_none() && cancelled.by() != CancelledBy::Group {
                 // Nobody else would deliver it, should the group end without an error.
-                propagate = Some(cancelled);
+                propagate.get_or_insert(cancelled);
             }
         }
     }

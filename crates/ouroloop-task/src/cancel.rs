@@ -134,7 +134,7 @@ impl Tasks {
         let idle = !record.has(RUNNING) && !record.has(SCHEDULED);
         drop(scopes);
         // A thing that refused may still wake the task, and asyncio waits for that.
-        if idle && !self.any_wait_below(scope) {
+        if idle && !self.may_be_woken_below(scope) {
             self.wake(root);
         }
     }
@@ -223,10 +223,15 @@ impl Tasks {
         });
     }
 
-    fn any_wait_below(&self, top: Key) -> bool {
+    /// Whether something that is awaited below a scope can still wake it. What is being asked itself
+    /// refused because the request went round in a circle, which nobody else would break.
+    fn may_be_woken_below(&self, top: Key) -> bool {
         let scopes = self.scopes.borrow();
         let nodes = self.nodes.borrow();
-        for_each_wait(&scopes, &nodes, top, |_, node| !node.fired)
+        for_each_wait(&scopes, &nodes, top, |_, node| {
+            let circular = |target: &Rc<dyn Awaited>| target.header().has(ASKING);
+            !node.fired && !node.target.as_ref().is_some_and(circular)
+        })
     }
 
     // -- delivery ------------------------------------------------------------------
@@ -258,12 +263,12 @@ impl Tasks {
                     });
                 }
                 // A combinator that polls its parts by their own wakers must hear of it.
-                wakers.extend(rare.waker.clone());
+                wakers.extend(rare.waker.take());
             }
         }
         drop((scopes, nodes));
         for waker in wakers {
-            waker.wake();
+            self.contain("Exception in a waker", || waker.wake());
         }
     }
 

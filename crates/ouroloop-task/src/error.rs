@@ -137,9 +137,13 @@ impl TaskError {
         matches!(self, TaskError::Cancelled(_))
     }
 
-    /// An error made of any other, as `set_exception` stores it.
+    /// An error made of any other, as `set_exception` stores it. One that is a `TaskError` already,
+    /// because `?` passed it on, stays what it is.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> TaskError {
-        TaskError::Failed(Arc::from(error.into()))
+        match error.into().downcast::<TaskError>() {
+            Ok(error) => *error,
+            Err(error) => TaskError::Failed(Arc::from(error)),
+        }
     }
 
     /// Adds what is known of the error to a report of it.

@@ -1,5 +1,6 @@
 //! What asyncio has as methods of the loop but lives here, above it.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
@@ -144,9 +145,18 @@ impl LoopTasks for LoopRef {
         drop(self.enter()?);
         let eventual = awaitable.into_task_on(self)?;
         let future = eventual.as_future_ref();
-        let event_loop = self.clone();
-        let stopper = future.add_done_callback_in(None, move |_| event_loop.stop());
+        // A stop that was queued when something else ended the run must not end the next one.
+        let waiting = Rc::new(Cell::new(true));
+        let stopper = future.add_done_callback_in(None, {
+            let (event_loop, waiting) = (self.clone(), waiting.clone());
+            move |_| {
+                if waiting.get() {
+                    event_loop.stop();
+                }
+            }
+        });
         let ran = self.run_forever();
+        waiting.set(false);
         future.remove_done_callback(stopper);
         ran?;
         if !future.done() {

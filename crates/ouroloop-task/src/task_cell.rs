@@ -254,17 +254,22 @@ where
     }
 
     fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
-        let unread = match &error {
+        let dropped = match error {
+            // SAFETY: exclusive: the last poll is over, and `DONE`, which lets others look, is
+            // set below.
+            Some(error) => unsafe { self.replace(Stage::Done(Err(error))) },
+            None => Ok(()),
+        };
+        // SAFETY: nobody writes to the stage from here to the end of the borrow.
+        let error = match unsafe { self.stage() } {
+            Stage::Done(Err(error)) => Some(error),
+            _ => None,
+        };
+        let unread = match error {
             Some(error) => matches!(error, TaskError::Panicked(_) | TaskError::Failed(_)),
             None => self.ended_in_error(),
         };
-        let dropped = match &error {
-            // SAFETY: exclusive: the last poll is over, and `DONE`, which lets others look, is
-            // set below.
-            Some(error) => unsafe { self.replace(Stage::Done(Err(error.clone()))) },
-            None => Ok(()),
-        };
-        self.header.finish(error.as_ref(), unread);
+        self.header.finish(error, unread);
         dropped
     }
 
@@ -283,10 +288,12 @@ where
             return look(Err(TaskError::InvalidState));
         }
         self.header.clear(UNREAD);
-        let outer = self.reading.replace(true);
+        let _reading = Reading {
+            flag: &self.reading,
+            outer: self.reading.replace(true),
+        };
         // SAFETY: `DONE` is set; `take`, the only writer left, refuses while `reading` is.
         look(Self::outcome(unsafe { self.stage() }));
-        self.reading.set(outer);
     }
 
     unsafe fn lend(&self) -> Result<&C::Value, TaskError> {
@@ -326,6 +333,18 @@ where
 
     fn into_object(self: Rc<Self>) -> Rc<dyn TaskObject> {
         self
+    }
+}
+
+/// A look at the value under way, also if it panics.
+struct Reading<'a> {
+    flag: &'a Cell<bool>,
+    outer: bool,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.flag.set(self.outer);
     }
 }
 

@@ -32,7 +32,7 @@ use crate::header::{Awaited, Header};
 use crate::node::{DoneCallback, Node, Wake};
 use crate::scope::{CANCEL_PENDING, RUNNING, SCHEDULED, ScopeRecord, WOKEN};
 use crate::task_cell::TaskObject;
-use crate::task_ref::FutureRef;
+use crate::task_ref::{FutureRef, TaskInfo};
 use crate::waker;
 
 pub(crate) struct Tasks {
@@ -196,7 +196,8 @@ impl Tasks {
     #[inline]
     pub(crate) fn wake(&self, root: Key) {
         let mut scopes = self.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(root) else {
+        // A waker of another loop that had the same numbers may name a scope that is no root.
+        let Some(record) = scopes.get_mut(root).filter(|record| record.cell.is_some()) else {
             return;
         };
         if record.flags & (SCHEDULED | RUNNING) == 0 {
@@ -213,7 +214,8 @@ impl Tasks {
         match wake {
             Wake::Nobody => {}
             Wake::Task(root) => self.wake(root),
-            Wake::Waker(waker) => waker.wake(),
+            // Those behind it are to be told even if it panics.
+            Wake::Waker(waker) => self.contain("Exception in a waker", || waker.wake()),
             Wake::Callback(callback) => {
                 let about = FutureRef::new(about.expect("callbacks have a target").clone());
                 let run = callback.run;
@@ -354,17 +356,9 @@ impl Tasks {
 
     fn poll(&self, root: Key, cell: Rc<dyn TaskObject>) {
         let waker = waker::of(self.event_loop.id(), self.client(), root);
-        let info = cell.info();
-        // The task before is another one only if this is an eager first step within it.
-        let outer = (
-            self.current.replace(root),
-            self.current_root.replace(root),
-            swap_context(info.context.take()),
-        );
-        let polled = catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)));
-        self.current.set(outer.0);
-        self.current_root.set(outer.1);
-        info.context.set(swap_context(outer.2));
+        let polled = self.inside(root, cell.info(), || {
+            catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)))
+        });
 
         let mut scopes = self.scopes.borrow_mut();
         let record = scopes.at_mut(root.index);
@@ -391,6 +385,21 @@ impl Tasks {
         self.finish(root, &cell, error);
     }
 
+    /// Runs what belongs to a task as that task: as the current one, and in its context.
+    ///
+    /// `run` does not panic. The task before is another one only for an eager first step within it.
+    #[inline]
+    fn inside<R>(&self, root: Key, info: &TaskInfo, run: impl FnOnce() -> R) -> R {
+        let scope = self.current.replace(root);
+        let outer = self.current_root.replace(root);
+        let context = swap_context(info.context.take());
+        let result = run();
+        info.context.set(swap_context(context));
+        self.current_root.set(outer);
+        self.current.set(scope);
+        result
+    }
+
     fn suspend(&self, root: Key) {
         let mut scopes = self.scopes.borrow_mut();
         let record = scopes.at_mut(root.index);
@@ -412,7 +421,11 @@ impl Tasks {
 
     /// Ends a task with `error`, or with the value that its poll has stored.
     fn finish(&self, root: Key, cell: &Rc<dyn TaskObject>, error: Option<TaskError>) {
-        let dropped = cell.end(error);
+        let dropped = match error {
+            None => cell.end(None),
+            // Its destructors run as a `finally` does.
+            error => self.inside(root, cell.info(), || cell.end(error)),
+        };
         let record = {
             let mut scopes = self.scopes.borrow_mut();
             scopes.close(&mut self.nodes.borrow_mut(), root)

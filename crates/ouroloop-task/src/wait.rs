@@ -73,6 +73,10 @@ impl Wait {
             return Poll::Pending;
         }
         let wake = self.tasks.wake_for(cx.waker());
+        // Cloning a foreign waker may have run anything.
+        if target.header().done() {
+            return Poll::Ready(Ok(()));
+        }
         let scope = self.tasks.current();
         let mut nodes = self.tasks.nodes.borrow_mut();
         self.key = nodes.insert(Node::new(Some(target.clone()), wake));
@@ -129,10 +133,10 @@ fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
             scopes.link_wait(&mut nodes, scope, key.index);
         }
         drop(nodes);
-        if !stays {
-            replace_wake(tasks, key, cx);
+        if stays || replace_wake(tasks, key, cx) {
+            return Poll::Pending;
         }
-        return Poll::Pending;
+        return poll_node(tasks, key, cx);
     }
     if node.unwinds() {
         let cancelled = node.cancellation();
@@ -146,13 +150,20 @@ fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
+/// Tells another waker from now on; false if the wait was fired meanwhile.
+///
 /// Wakers are cloned and dropped outside of any borrow: they may run anybody's code.
-fn replace_wake(tasks: &Tasks, key: Key, cx: &Context<'_>) {
+fn replace_wake(tasks: &Tasks, key: Key, cx: &Context<'_>) -> bool {
     let mut wake = tasks.wake_for(cx.waker());
-    if let Some(node) = tasks.nodes.borrow_mut().get_mut(key) {
-        std::mem::swap(&mut node.wake, &mut wake);
-    }
+    let pending = match tasks.nodes.borrow_mut().get_mut(key) {
+        Some(node) if !node.fired => {
+            std::mem::swap(&mut node.wake, &mut wake);
+            true
+        }
+        _ => false,
+    };
     drop(wake);
+    pending
 }
 
 /// Takes a wait out of its lists.
