@@ -147,6 +147,7 @@ fn call_soon(c: &mut Criterion) {
     for batch in BATCHES {
         let event_loop = new_event_loop().expect("there is a selector");
         let count = Rc::new(Cell::new(0_u64));
+        let entered = event_loop.enter().expect("no loop runs");
         group.bench_function(BenchmarkId::new("ouroloop", batch), |b| {
             b.iter_custom(|iterations| {
                 let begun = Instant::now();
@@ -164,6 +165,7 @@ fn call_soon(c: &mut Criterion) {
                 begun.elapsed().mul_f64(iterations as f64 / done as f64)
             });
         });
+        drop(entered);
         event_loop.close().expect("it has stopped");
         let mut queue: VecDeque<Box<dyn FnOnce()>> = VecDeque::new();
         group.bench_function(BenchmarkId::new("boxed_queue", batch), |b| {

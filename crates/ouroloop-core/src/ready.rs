@@ -18,7 +18,9 @@ pub(crate) enum Ready {
 pub(crate) struct ReadyQueue(RefCell<VecDeque<Ready>>);
 
 impl ReadyQueue {
-    #[inline]
+    // Inlined always: passed by reference, an entry would be written in two halves and read back
+    // as a whole, which stalls the processor for longer than the rest takes.
+    #[inline(always)]
     pub(crate) fn push(&self, entry: Ready) {
         self.0.borrow_mut().push_back(entry);
     }

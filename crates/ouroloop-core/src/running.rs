@@ -21,6 +21,19 @@ thread_local! {
 ///
 /// [`LoopError::NotRunning`] outside of callbacks and tasks; [`LoopError::Forked`] in the child
 /// of a fork that happened inside one.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::{LoopError, get_running_loop, new_event_loop};
+///
+/// assert!(matches!(get_running_loop(), Err(LoopError::NotRunning)));
+/// let event_loop = new_event_loop()?;
+/// event_loop.call_soon(|| assert!(get_running_loop().is_ok()))?;
+/// event_loop.run_once()?;
+/// event_loop.close()?;
+/// # Ok::<(), LoopError>(())
+/// ```
 pub fn get_running_loop() -> Result<EventLoop, LoopError> {
     let running = with_running(|running| running.cloned()).ok_or(LoopError::NotRunning)?;
     running.check_process()?;
@@ -50,6 +63,20 @@ pub fn with_running<R>(f: impl FnOnce(Option<&LoopRef>) -> R) -> R {
 /// Sets the loop that [`get_event_loop`] returns in this thread when none runs.
 ///
 /// The thread then holds a handle of the loop, which keeps it from being closed as unused.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop_core::{get_event_loop, new_event_loop, set_event_loop};
+///
+/// let event_loop = new_event_loop()?;
+/// set_event_loop(Some(&event_loop));
+/// assert!(get_event_loop()?.same_loop(&event_loop));
+/// set_event_loop(None);
+/// assert!(get_event_loop().is_err());
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ```
 pub fn set_event_loop(event_loop: Option<&EventLoop>) {
     let before = CURRENT.try_with(|slot| slot.replace(event_loop.cloned()));
     // Its drop may close a loop, and with it run anything: not inside of `try_with`.

@@ -73,6 +73,25 @@ impl LoopRef {
     ///
     /// An order that panics, or returns an index that is too great, is reported as a callback that
     /// panics, and is in force no longer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let seen = Rc::new(RefCell::new(String::new()));
+    /// for letter in ['a', 'b', 'c'] {
+    ///     let seen = seen.clone();
+    ///     event_loop.call_soon(move || seen.borrow_mut().push(letter))?;
+    /// }
+    /// event_loop.set_batch_order(Some(Box::new(|left| left - 1)));
+    /// event_loop.run_once()?;
+    /// assert_eq!(*seen.borrow(), "cba");
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     pub fn set_batch_order(&self, order: Option<BatchOrder>) {
         let epoch = &self.inner().batch_order_epoch;
         epoch.set(epoch.get() + 1);

@@ -14,6 +14,25 @@ pub type ExceptionHandler = Rc<dyn Fn(&LoopRef, &ExceptionContext)>;
 /// Reports of errors that nobody was there to receive.
 impl LoopRef {
     /// Sets who is told of them; `None` is the default handler, which logs them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let reports = Rc::new(RefCell::new(Vec::new()));
+    /// let keep = reports.clone();
+    /// event_loop.set_exception_handler(Some(Rc::new(move |_event_loop, context| {
+    ///     keep.borrow_mut().push(context.panic().unwrap().message().to_string());
+    /// })));
+    /// event_loop.call_soon(|| panic!("out of ideas"))?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(*reports.borrow(), ["out of ideas"]);
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     pub fn set_exception_handler(&self, handler: Option<ExceptionHandler>) {
         let before = self.inner().exception_handler.replace(handler);
         drop(before);

@@ -43,6 +43,14 @@ use crate::{LoopError, LoopId, RemoteHandle};
 /// with a warning. What belongs to the loop itself holds a [`LoopRef`] instead, which has all the
 /// methods and is not counted.
 ///
+/// A loop stays in its thread. asyncio's debug mode finds calls from the wrong thread when they
+/// happen; here they do not compile:
+///
+/// ```compile_fail,E0277
+/// let event_loop = ouroloop_core::new_event_loop().unwrap();
+/// std::thread::spawn(move || event_loop.call_soon(|| {}));
+/// ```
+///
 /// # Examples
 ///
 /// ```

@@ -16,6 +16,17 @@ impl LoopRef {
     /// another loop runs in this thread, which leaves that one untouched; [`LoopError::Io`] if the
     /// selector fails; [`LoopError::Deadlock`] on virtual time when nothing can ever become ready.
     /// After the last two the loop can be run again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let stopper = event_loop.downgrade();
+    /// event_loop.call_soon(move || stopper.stop())?;
+    /// event_loop.run_forever()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     pub fn run_forever(&self) -> Result<(), LoopError> {
         if self.is_running() {
             return Err(self.check_open().err().unwrap_or(LoopError::AlreadyRunning));
@@ -54,6 +65,20 @@ impl LoopRef {
     ///
     /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`], [`LoopError::LoopInLoop`],
     /// [`LoopError::Forked`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop_core::{get_running_loop, new_event_loop};
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// let entered = event_loop.enter()?;
+    /// assert!(get_running_loop()?.same_loop(&event_loop));
+    /// drop(entered);
+    /// assert!(get_running_loop().is_err());
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     pub fn enter(&self) -> Result<Entered, LoopError> {
         self.check_open()?;
         if self.is_running() {

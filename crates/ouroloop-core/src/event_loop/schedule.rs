@@ -25,6 +25,22 @@ impl LoopRef {
     /// # Ordering
     ///
     /// First come, first served. What a callback schedules never runs in the callback's own batch.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let again = event_loop.downgrade();
+    /// event_loop.call_soon(move || {
+    ///     println!("in the first batch");
+    ///     again.call_soon(|| println!("in the second")).expect("a running loop is open");
+    /// })?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(event_loop.statistics().ready, 1);
+    /// event_loop.run_once()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     #[track_caller]
     #[inline]
     pub fn call_soon(&self, f: impl FnOnce() + 'static) -> Result<Handle, LoopError> {
@@ -56,6 +72,22 @@ impl LoopRef {
     /// Never early. Timers that are due together run in the order of their deadlines, and where
     /// these are equal, in the order in which they were made. A delay of zero runs in the next
     /// iteration, behind what is ready then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ouroloop_core::{Clock, EventLoop};
+    ///
+    /// let event_loop = EventLoop::builder().clock(Clock::virtual_time()).build()?;
+    /// let handle = event_loop.downgrade();
+    /// event_loop.call_later(Duration::from_secs(10), move || {
+    ///     assert_eq!(handle.time(), Duration::from_secs(10));
+    /// })?;
+    /// event_loop.run_once()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     #[track_caller]
     pub fn call_later(
         &self,

@@ -27,6 +27,29 @@ impl LoopRef {
     ///
     /// Behind what is ready already and before timers; for one descriptor, the reader before the
     /// writer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::fd::AsRawFd;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let (mut ours, mut theirs) = UnixStream::pair()?;
+    /// let (fd, handle) = (ours.as_raw_fd(), event_loop.downgrade());
+    /// event_loop.add_reader(fd, move || {
+    ///     let mut buffer = [0; 16];
+    ///     let count = ours.read(&mut buffer).expect("it is readable");
+    ///     assert_eq!(&buffer[..count], b"hello");
+    ///     handle.remove_reader(fd);
+    ///     handle.stop();
+    /// })?;
+    /// theirs.write_all(b"hello")?;
+    /// event_loop.run_forever()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn add_reader(&self, fd: RawFd, f: impl FnMut() + 'static) -> Result<(), LoopError> {
         self.add_watcher(fd, Direction::Read, Box::new(f), Location::caller())

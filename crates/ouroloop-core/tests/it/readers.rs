@@ -292,64 +292,6 @@ fn h01_a_stale_event_does_not_reach_the_next_owner_of_the_number() {
 }
 
 #[test]
-fn h01_an_event_between_poll_and_dispatch_does_not_reach_the_next_owner() {
-    use std::os::unix::net::UnixStream;
-    let (event_loop, _) = virtual_loop();
-    let log = Log::default();
-    let (a, mut a_peer) = UnixStream::pair().unwrap();
-    let number = a.as_raw_fd();
-    event_loop.add_reader(number, log.line("a")).unwrap();
-    io::Write::write_all(&mut a_peer, b"for a").unwrap();
-    assert_eq!(event_loop.poll(Some(Duration::ZERO)).unwrap(), 1);
-    // The event lies there. Meanwhile the number changes its owner.
-    event_loop.remove_reader(number);
-    drop(a);
-    let mut others = Vec::new();
-    let b = loop {
-        let (one, two) = UnixStream::pair().unwrap();
-        match (one.as_raw_fd() == number, two.as_raw_fd() == number) {
-            (true, _) => break [one, two],
-            (_, true) => break [two, one],
-            _ => others.push([one, two]),
-        }
-        assert!(others.len() < 10_000, "another thread keeps the number");
-    };
-    event_loop
-        .add_reader(b[0].as_raw_fd(), log.line("b"))
-        .unwrap();
-    event_loop.process_events().unwrap();
-    event_loop.run_batch().unwrap();
-    assert_eq!(log.take(), "");
-    io::Write::write_all(&mut &b[1], b"for b").unwrap();
-    turns(&event_loop, 1);
-    assert_eq!(log.take(), "b");
-    event_loop.close().unwrap();
-}
-
-#[test]
-fn h01_a_descriptor_that_was_closed_behind_our_back_can_be_added_again() {
-    let (event_loop, _) = virtual_loop();
-    let log = Log::default();
-    let port = Port::socket();
-    let number = port.fd();
-    event_loop.add_reader(number, log.line("a")).unwrap();
-    // Closed with the reader still there: the kernel forgets it, the loop cannot know.
-    drop(port);
-    turns(&event_loop, 1);
-    let mut ports = Vec::new();
-    while ports.last().is_none_or(|port: &Port| port.fd() != number) {
-        ports.push(Port::socket());
-        assert!(ports.len() < 10_000, "another thread keeps the number");
-    }
-    let port = ports.pop().unwrap();
-    event_loop.add_reader(number, log.line("b")).unwrap();
-    port.feed();
-    turns(&event_loop, 1);
-    assert_eq!(log.take(), "b");
-    event_loop.close().unwrap();
-}
-
-#[test]
 fn h09_an_error_or_a_hang_up_reaches_both_sides() {
     type Shape = fn(&mut Event);
     let table: [(Shape, &str); 6] = [

@@ -176,7 +176,7 @@ fn a_handle_of_a_closed_loop_does_not_reach_the_next_loop_with_its_id() {
             break new;
         }
         others.push(new);
-        assert!(others.len() < 4000, "another test keeps the id");
+        assert!(others.len() < 1000, "another test keeps the id");
     };
     assert!(remote.is_closed());
     assert!(matches!(
@@ -439,7 +439,9 @@ fn h29_threads_submit_while_the_loop_starts_idles_stops_and_closes() {
                 })
                 .collect();
             begin.wait();
-            for _ in 0..3 {
+            let mut runs = 0;
+            while runs < 3 || RAN.get() == 0 {
+                runs += 1;
                 let stopper = event_loop.downgrade();
                 let delay = Duration::from_millis(1);
                 event_loop

@@ -192,9 +192,13 @@ fn h07_an_interrupted_wait_goes_on_for_what_is_left_of_it() {
 fn waits_are_whole_milliseconds_on_a_real_clock() {
     let selector = ouroloop_core::ScriptedSelector::real_time();
     let event_loop = build(EventLoop::builder().selector(Box::new(selector.clone())));
-    run_for(&event_loop, Duration::from_micros(100));
+    run_for(&event_loop, Duration::from_micros(20_500));
     let timeouts = selector.timeouts();
-    assert!(timeouts.contains(&Some(MS)), "{timeouts:?}");
+    assert!(!timeouts.is_empty());
+    for timeout in timeouts {
+        let timeout = timeout.expect("there is a timer");
+        assert_eq!(timeout.subsec_nanos() % 1_000_000, 0, "{timeout:?}");
+    }
     event_loop.close().unwrap();
 }
 
@@ -240,26 +244,5 @@ fn h27_cancelled_timers_do_not_pile_up() {
     }
     assert_eq!(event_loop.statistics().timers, 0);
     assert_eq!(Rc::strong_count(&count), 1);
-    event_loop.close().unwrap();
-}
-
-#[test]
-fn a_busy_loop_fires_a_timer_that_is_near_in_the_first_iteration_after_it_is_due() {
-    // On a real clock: the loop reads it in each iteration when a timer is near.
-    let event_loop = build(EventLoop::builder());
-    let fired = Rc::new(Cell::new(false));
-    let flag = fired.clone();
-    let timer = event_loop
-        .call_later(Duration::from_micros(200), move || flag.set(true))
-        .unwrap();
-    loop {
-        event_loop.call_soon(|| {}).unwrap();
-        let due = event_loop.time() >= timer.when();
-        turns(&event_loop, 1);
-        if due {
-            break;
-        }
-    }
-    assert!(fired.get());
     event_loop.close().unwrap();
 }
