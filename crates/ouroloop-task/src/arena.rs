@@ -27,7 +27,7 @@ impl Key {
 pub(crate) const NIL: u32 = u32::MAX;
 
 /// Generations are compared in this many bits, since a waker has room for no more.
-pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
+pub(crate) const GENERATION_MASK: u32 = (1 << 20) - 1;
 
 /// Indices stay below this, for the same reason.
 pub(crate) const INDEX_MAX: u32 = 1 << 24;

@@ -58,16 +58,14 @@ impl Tasks {
                 return false;
             };
             record.count += 1;
-            record.root
+            scopes.root_of(scope)
         };
-        let running = self.is_running(root);
+        let running = root.is_none_or(|root| self.is_running(root));
         let accepted = !running
             && self.ask(request, |tasks, frames| {
                 tasks.push_waits_below(scope, frames);
             });
-        if !accepted {
-            self.set_must_cancel(scope, request);
-        }
+        self.conclude(scope, request, accepted);
         true
     }
 
@@ -106,9 +104,7 @@ impl Tasks {
         accepted: bool,
     ) -> bool {
         cell.header().clear(ASKING);
-        if !accepted {
-            self.set_must_cancel(root, request);
-        }
+        self.conclude(root, request, accepted);
         true
     }
 
@@ -119,6 +115,32 @@ impl Tasks {
             .is_some_and(|record| record.has(RUNNING))
     }
 
+    /// Leaves a request for the next step where it was not accepted.
+    ///
+    /// Code that awaits one thing at a time has one answer. Of several branches each is to hear of
+    /// it, so those that have nothing which accepted are left the request one by one.
+    fn conclude(&self, target: Key, request: &Cancelled, accepted: bool) {
+        if !accepted {
+            return self.set_must_cancel(target, request);
+        }
+        let left_out = {
+            let scopes = self.scopes.borrow();
+            if scopes.get(target).is_none() {
+                return;
+            }
+            let nodes = self.nodes.borrow();
+            let mut innermost = scopes.below(target);
+            innermost.retain(|scope| {
+                let record = scopes.at(scope.index);
+                record.is_innermost() && !visit_waits(record, &nodes, &mut |_, node| node.forwarded)
+            });
+            innermost
+        };
+        for scope in left_out {
+            self.set_must_cancel(scope, request);
+        }
+    }
+
     /// Leaves a request for the next step, and sees to it that there is one.
     fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
         let mut scopes = self.scopes.borrow_mut();
@@ -126,10 +148,11 @@ impl Tasks {
             return;
         };
         record.rare().must_cancel = Some(request.clone());
-        let root = record.root;
-        let Some(record) = scopes.get_mut(root) else {
+        // A scope that is not entered yet is looked at when it is.
+        let Some(root) = scopes.root_of(scope) else {
             return;
         };
+        let record = scopes.at_mut(root.index);
         record.flags |= CANCEL_PENDING;
         let idle = !record.has(RUNNING) && !record.has(SCHEDULED);
         drop(scopes);
@@ -252,7 +275,7 @@ impl Tasks {
             }
             for inner in scopes.below(scope) {
                 let record = scopes.at_mut(inner.index);
-                if record.first_child != NIL && record.first_wait == NIL {
+                if !record.is_innermost() {
                     continue;
                 }
                 let rare = record.rare();

@@ -143,9 +143,9 @@ impl<T> Returns for fn() -> T {
 /// A request at a scope asks only what is awaited below it, so the other branches of a `join!` go
 /// on. [`catch`](Scope::catch) may be called more than once, one after the other.
 ///
-/// The counts are per scope: see [`TaskRef::cancelling`](crate::TaskRef::cancelling). A scope that
-/// ends by [`close`](Scope::close) hands what is left of its count to the scope around it. One
-/// that is dropped takes its requests with it.
+/// The counts are per scope: see [`TaskRef::cancelling`](crate::TaskRef::cancelling). That of a scope
+/// counts for the code within a `catch` of it. [`close`](Scope::close) ends the scope, and hands what
+/// is left of its count to the scope around it; one that is dropped takes its requests with it.
 ///
 /// # Examples
 ///
@@ -229,8 +229,7 @@ impl Scope {
         outer.count += count;
         if undelivered.is_some() {
             outer.rare().must_cancel = undelivered;
-            let root = outer.root;
-            scopes.at_mut(root.index).flags |= CANCEL_PENDING;
+            scopes.at_mut(self.tasks.current_root().index).flags |= CANCEL_PENDING;
         }
     }
 
@@ -249,10 +248,8 @@ impl Scope {
             scopes.unlink_child(self.key);
         }
         scopes.link_child(current, self.key);
-        let record = scopes.at(self.key.index);
-        if record.must_cancel().is_some() {
-            let root = record.root;
-            scopes.at_mut(root.index).flags |= CANCEL_PENDING;
+        if scopes.at(self.key.index).must_cancel().is_some() {
+            scopes.at_mut(self.tasks.current_root().index).flags |= CANCEL_PENDING;
         }
     }
 

@@ -26,8 +26,7 @@ use crate::task_cell::TaskObject;
 pub(crate) struct ScopeRecord {
     /// Of a root: the task. The loop owns its tasks, and this is where.
     pub(crate) cell: Option<Rc<dyn TaskObject>>,
-    /// The root of the task in which it is linked; of a root, itself.
-    pub(crate) root: Key,
+    /// The scope around it, while it is linked.
     pub(crate) parent: Key,
     pub(crate) first_child: u32,
     pub(crate) last_child: u32,
@@ -78,7 +77,6 @@ impl ScopeRecord {
     pub(crate) fn new() -> ScopeRecord {
         ScopeRecord {
             cell: None,
-            root: Key::NONE,
             parent: Key::NONE,
             first_child: NIL,
             last_child: NIL,
@@ -96,6 +94,11 @@ impl ScopeRecord {
 
     pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether something may be awaited here that is not in a scope further in.
+    pub(crate) fn is_innermost(&self) -> bool {
+        self.first_child == NIL || self.first_wait != NIL
     }
 
     /// Of a root: its task leaves the ready queue and is polled.
@@ -125,11 +128,9 @@ impl ScopeRecord {
 impl Arena<ScopeRecord> {
     pub(crate) fn link_child(&mut self, parent: Key, child: Key) {
         let last = self.at(parent.index).last_child;
-        let root = self.at(parent.index).root;
         let record = self.at_mut(child.index);
         debug_assert!(!record.has(LINKED));
         record.flags |= LINKED;
-        record.root = root;
         record.parent = parent;
         record.prev = last;
         record.next = NIL;
@@ -145,6 +146,7 @@ impl Arena<ScopeRecord> {
         let record = self.at_mut(child.index);
         record.flags &= !LINKED;
         let (parent, prev, next) = (record.parent, record.prev, record.next);
+        record.parent = Key::NONE;
         if prev != NIL {
             self.at_mut(prev).next = next;
         } else if let Some(parent) = self.get_mut(parent) {
@@ -154,6 +156,19 @@ impl Arena<ScopeRecord> {
             self.at_mut(next).prev = prev;
         } else if let Some(parent) = self.get_mut(parent) {
             parent.last_child = prev;
+        }
+    }
+
+    /// The root of the task in which a scope is linked. Followed anew each time, since a scope may
+    /// move to another task with all that is below it.
+    pub(crate) fn root_of(&self, scope: Key) -> Option<Key> {
+        let mut top = scope;
+        loop {
+            let record = self.get(top)?;
+            if record.cell.is_some() {
+                return Some(top);
+            }
+            top = record.parent;
         }
     }
 

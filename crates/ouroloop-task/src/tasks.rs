@@ -67,12 +67,13 @@ const KIND: u64 = 3 << 54;
 impl Tasks {
     /// The tasks of a loop.
     pub(crate) fn of(event_loop: &LoopRef) -> Result<Rc<Tasks>, LoopError> {
+        // Before the look by id: another loop may have got the id of a closed one.
+        if event_loop.is_closed() {
+            return Err(LoopError::Closed);
+        }
         let id = event_loop.id();
         if let Some(found) = REGISTRY.with_borrow(|all| find(all, id)) {
             return Ok(found);
-        }
-        if event_loop.is_closed() {
-            return Err(LoopError::Closed);
         }
         let tasks = Rc::new(Tasks {
             event_loop: event_loop.clone(),
@@ -318,7 +319,6 @@ impl Tasks {
         let mut record = ScopeRecord::new();
         record.cell = Some(cell.clone());
         let root = scopes.try_insert(record).ok_or_else(too_many_tasks)?;
-        scopes.at_mut(root.index).root = root;
         cell.info().root.set(root);
         Ok(root)
     }
@@ -529,7 +529,7 @@ fn too_many_tasks() -> LoopError {
 fn key_of(payload: u64) -> Key {
     Key {
         index: (payload & 0xff_ffff) as u32,
-        generation: (payload >> 24 & 0xff_ffff) as u32,
+        generation: (payload >> 24 & 0xf_ffff) as u32,
     }
 }
 

@@ -8,7 +8,7 @@
 //! the last child does.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use ouroloop_core::{LoopError, LoopRef};
@@ -33,14 +33,16 @@ struct Reading {
 /// Whom a gather asks when it is cancelled. Apart from the core, which owns the promise that owns
 /// this.
 struct Children {
-    /// Each once, with the first place where it was given.
-    unique: Vec<(usize, FutureRef)>,
+    /// As given. One that was given twice is asked twice, as in asyncio.
+    all: Vec<FutureRef>,
+    /// The first place of each.
+    unique: Vec<usize>,
     cancel_requested: Cell<bool>,
 }
 
 impl Delegate for Children {
     fn ask(&self) -> Vec<FutureRef> {
-        self.unique.iter().map(|(_, child)| child.clone()).collect()
+        self.all.clone()
     }
 
     fn asked(&self, accepted: bool) {
@@ -60,15 +62,13 @@ impl Core {
         event_loop: &LoopRef,
         futures: Vec<FutureRef>,
     ) -> Result<Rc<Core>, LoopError> {
-        let mut places = HashMap::with_capacity(futures.len());
-        let mut unique = Vec::with_capacity(futures.len());
-        for (place, future) in futures.into_iter().enumerate() {
-            if places.insert(future.clone(), place).is_none() {
-                unique.push((place, future));
-            }
-        }
+        let mut seen = HashSet::with_capacity(futures.len());
+        let unique = (0..futures.len())
+            .filter(|place| seen.insert(&futures[*place]))
+            .collect();
         let children = Rc::new(Children {
             unique,
+            all: futures,
             cancel_requested: Cell::new(false),
         });
         let core = Rc::new(Core {
@@ -79,8 +79,8 @@ impl Core {
             early: RefCell::new(Vec::new()),
             reading: OnceCell::new(),
         });
-        for (place, child) in &core.children.unique {
-            let place = *place;
+        for &place in &core.children.unique {
+            let child = &core.children.all[place];
             if child.done() {
                 core.early.borrow_mut().push(place);
                 continue;
@@ -114,10 +114,7 @@ impl Core {
             unreachable!("a gather is read in one way");
         }
         for place in self.early.take() {
-            let child = self.children.unique.iter().find(|(at, _)| *at == place);
-            if let Some((_, child)) = child {
-                self.child_done(place, child);
-            }
+            self.child_done(place, &self.children.all[place]);
         }
     }
 
