@@ -72,10 +72,10 @@ async fn without_delay<A: Awaitable>(awaitable: A) -> Result<A::Output, AwaitErr
         return Ok(awaitable.into_awaited().await?);
     }
     cancel_and_wait(&future).await;
-    match awaitable.into_awaited().await {
-        Ok(value) => Ok(value),
-        Err(TaskError::Cancelled(_)) => Err(TimeoutError.into()),
-        Err(error) => Err(error.into()),
+    // Asked of what was awaited, since its output may hold the cancellation in its own error.
+    match future.exception() {
+        Some(TaskError::Cancelled(_)) => Err(TimeoutError.into()),
+        _ => Ok(awaitable.into_awaited().await?),
     }
 }
 

@@ -278,7 +278,15 @@ impl Tasks {
     ///
     /// One may own the last handle of the next such thing, and so on: a queue instead of
     /// recursion keeps the stack flat.
+    #[inline]
     pub(crate) fn bury(&self, header: &Header) {
+        if header.first.get() != NIL {
+            self.bury_callbacks(header);
+        }
+    }
+
+    #[cold]
+    fn bury_callbacks(&self, header: &Header) {
         loop {
             let mut nodes = self.nodes.borrow_mut();
             let index = header.first.get();

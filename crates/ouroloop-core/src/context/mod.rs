@@ -165,10 +165,15 @@ pub fn snapshot_context() -> Option<Context> {
 /// code has set.
 #[inline]
 pub fn swap_context(new: Option<Context>) -> Option<Context> {
+    // The common case, twice in every step of a task: nobody uses contexts.
+    if new.is_none() && !IS_SET.get() {
+        return None;
+    }
+    let is_set = new.is_some();
     // When the thread is being torn down there is no context any more, and nothing to restore.
-    CURRENT
-        .try_with(|current| current.replace(new))
-        .unwrap_or(None)
+    let before = CURRENT.try_with(|current| current.replace(new));
+    IS_SET.set(is_set && before.is_ok());
+    before.unwrap_or(None)
 }
 
 /// Looks at the current context. `f` must not run user code: meanwhile the context is not in its
