@@ -4,8 +4,6 @@
 //! frames it lets the guest wait for its I/O and run what is ready, for no longer than there is
 //! time. A host with a selector of its own would watch `selector_fd()` there instead.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ouroloop_core::{EventLoop, LoopError, new_event_loop};
@@ -14,18 +12,18 @@ const FRAME: Duration = Duration::from_nanos(16_666_667);
 
 fn main() -> Result<(), LoopError> {
     let guest = new_event_loop()?;
-    let done = start_work(&guest)?;
+    start_work(&guest)?;
 
     // While this lives, the guest is the running loop of the thread, so that its callbacks find it.
     let entered = guest.enter()?;
     let mut frame = 0;
-    while !done.get() {
+    while !guest.is_stopping() {
         frame += 1;
         println!("frame {frame}");
         let frame_end = Instant::now() + FRAME;
         loop {
             let left = frame_end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || guest.is_stopping() {
                 break;
             }
             turn(&guest, left)?;
@@ -48,16 +46,15 @@ fn turn(guest: &EventLoop, limit: Duration) -> Result<(), LoopError> {
 }
 
 /// What the guest has to do: a few timers, and something from another thread.
-fn start_work(guest: &EventLoop) -> Result<Rc<Cell<bool>>, LoopError> {
-    let done = Rc::new(Cell::new(false));
+fn start_work(guest: &EventLoop) -> Result<(), LoopError> {
     for millis in [5, 20, 40] {
         guest.call_later(Duration::from_millis(millis), move || {
             println!("  after {millis} ms")
         })?;
     }
-    let finished = done.clone();
-    guest.call_later(Duration::from_millis(60), move || finished.set(true))?;
+    let stopper = guest.downgrade();
+    guest.call_later(Duration::from_millis(60), move || stopper.stop())?;
     let remote = guest.remote();
     std::thread::spawn(move || remote.call_soon_threadsafe(|| println!("  from a thread")));
-    Ok(done)
+    Ok(())
 }

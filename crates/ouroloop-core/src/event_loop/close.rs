@@ -21,7 +21,7 @@ impl LoopRef {
     /// of their deadlines, readers and writers; last the selector. A destructor that panics is
     /// reported, and the closing goes on.
     pub fn close(&self) -> Result<(), LoopError> {
-        if self.is_running() {
+        if self.is_running() || self.inner().stepping.get() {
             return Err(LoopError::Running);
         }
         if self.inner().closed.replace(true) {
@@ -63,7 +63,8 @@ impl LoopRef {
 
     /// Closes the loop if the user has dropped all handles of it.
     pub(super) fn close_if_abandoned(&self) {
-        if self.inner().users.get() != 0 || self.is_closed() || self.is_running() {
+        let inner = self.inner();
+        if inner.users.get() != 0 || self.is_closed() || self.is_running() || inner.stepping.get() {
             return;
         }
         tracing::warn!(

@@ -80,6 +80,16 @@ impl LoopRef {
     /// # Ok::<(), ouroloop_core::LoopError>(())
     /// ```
     pub fn enter(&self) -> Result<Entered, LoopError> {
+        self.enter_slot(true)
+    }
+
+    /// Whether [`stop`](Self::stop) was called, and the run that it ends is not over. A foreign
+    /// loop looks at this after each batch, and drops its [`Entered`] when it is so.
+    pub fn is_stopping(&self) -> bool {
+        self.inner().stopping.get()
+    }
+
+    fn enter_slot(&self, is_run: bool) -> Result<Entered, LoopError> {
         self.check_open()?;
         if self.is_running() {
             return Err(LoopError::AlreadyRunning);
@@ -90,6 +100,7 @@ impl LoopRef {
         self.inner().remote.set_running(true);
         Ok(Entered {
             event_loop: self.clone(),
+            is_run,
         })
     }
 
@@ -102,7 +113,7 @@ impl LoopRef {
         let entered = if self.is_running() {
             None
         } else {
-            Some(self.enter()?)
+            Some(self.enter_slot(false)?)
         };
         self.inner().stepping.set(true);
         Ok(Step {
@@ -115,14 +126,19 @@ impl LoopRef {
 
 /// While this lives, its loop is the running loop of the thread.
 ///
-/// Drop it in the thread and in the order in which it was made.
+/// When it is dropped the run is over, and with it a [`stop`](LoopRef::stop) that was called.
 #[must_use = "the loop is the thread's running one only while this lives"]
 pub struct Entered {
     event_loop: LoopRef,
+    /// Of `enter`: a run, however long. Else only a step that needs the slot.
+    is_run: bool,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if self.is_run {
+            self.event_loop.inner().stopping.set(false);
+        }
         self.event_loop.inner().running.set(false);
         self.event_loop.inner().remote.set_running(false);
         running::leave();
@@ -150,6 +166,7 @@ impl Drop for Step {
     fn drop(&mut self) {
         self.event_loop.inner().stepping.set(false);
         drop(swap_context(self.context.take()));
+        self.event_loop.close_if_abandoned();
     }
 }
 

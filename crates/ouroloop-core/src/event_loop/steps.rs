@@ -172,9 +172,7 @@ impl LoopRef {
     /// Virtual time with a real selector: never sleeps while there is a timer to jump to.
     fn wait_virtually(&self, clock: &VirtualClock) -> Result<(), LoopError> {
         let inner = self.inner();
-        // Asked first: what a thread submits before its last handle goes is then seen as pending.
-        let reachable = inner.io_count.get() != 0 || inner.remote.has_handles();
-        if reachable || inner.inbox.is_pending() {
+        if self.is_reachable() || inner.inbox.is_pending() {
             self.select(Some(Duration::ZERO))?;
             self.gather_posts_and_events();
         }
@@ -184,10 +182,13 @@ impl LoopRef {
         if self.next_timer_is_due(clock.now_ns()) {
             return Ok(());
         }
-        if !reachable {
+        // Asked after the inbox was drained: the last handle gives a nudge when it goes, and a drain
+        // would have taken that for an answer.
+        if self.is_reachable() {
+            self.select(None)?;
+        } else if !inner.inbox.is_pending() {
             return self.deadlock(clock);
         }
-        self.select(None)?;
         self.gather_posts_and_events();
         Ok(())
     }
@@ -195,7 +196,7 @@ impl LoopRef {
     /// Virtual time that the selector itself moves when it waits.
     fn wait_by_selector(&self, clock: &VirtualClock) -> Result<(), LoopError> {
         let inner = self.inner();
-        let reachable = inner.io_count.get() != 0 || inner.remote.has_handles();
+        let reachable = self.is_reachable();
         let timeout = if clock.auto_advance() {
             self.timer_timeout()
         } else {
@@ -205,6 +206,12 @@ impl LoopRef {
             return self.deadlock(clock);
         }
         self.select(timeout)
+    }
+
+    /// Whether something other than a timer may make something ready. If not, what other threads
+    /// have submitted before is seen as pending from now on.
+    fn is_reachable(&self) -> bool {
+        self.inner().io_count.get() != 0 || self.inner().remote.has_handles()
     }
 
     fn deadlock(&self, clock: &VirtualClock) -> Result<(), LoopError> {

@@ -224,6 +224,8 @@ fn m13_an_earlier_timer_from_another_thread_ends_the_wait_for_a_later_one() {
 }
 
 /// The nudge that the last remote handle gives: nothing in the queue, and yet the loop looks up.
+/// The loop must ask whether there is a handle between draining and parking; asked before it
+/// drains, the drain takes the nudge away.
 #[test]
 fn a_nudge_ends_a_sleep_without_an_item() {
     explore("nudge_vs_park", || {

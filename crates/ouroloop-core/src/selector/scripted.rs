@@ -58,6 +58,7 @@ struct Script {
     calls: RefCell<Vec<SelectorCall>>,
     select_failures: RefCell<VecDeque<io::ErrorKind>>,
     register_failures: RefCell<VecDeque<io::ErrorKind>>,
+    waits_for_wakes: Cell<bool>,
     waker: Arc<ScriptedWaker>,
 }
 
@@ -113,6 +114,12 @@ impl ScriptedSelector {
         ScriptedSelector::with_clock(None)
     }
 
+    /// Says whether a wait on virtual time, with nothing scripted and no timeout, waits for real
+    /// until another thread wakes the loop, instead of failing.
+    pub fn set_waits_for_wakes(&self, waits: bool) {
+        self.script.waits_for_wakes.set(waits);
+    }
+
     fn with_clock(clock: Option<VirtualClock>) -> ScriptedSelector {
         ScriptedSelector {
             script: Rc::new(Script {
@@ -126,6 +133,7 @@ impl ScriptedSelector {
                 calls: RefCell::default(),
                 select_failures: RefCell::default(),
                 register_failures: RefCell::default(),
+                waits_for_wakes: Cell::new(false),
                 waker: Arc::default(),
             }),
         }
@@ -303,6 +311,7 @@ impl ScriptedSelector {
         let limit = timeout.map(|timeout| clock.now_ns().saturating_add(duration_to_ns(timeout)));
         match timed.into_iter().chain(limit).min() {
             Some(until) => clock.jump_to(until.max(clock.now_ns())),
+            None if self.script.waits_for_wakes.get() => self.script.waker.wait(None),
             None => {
                 return Err(io::Error::other(
                     "the script is at its end: nothing will come",

@@ -1,5 +1,7 @@
 //! The public steps, as a foreign loop uses them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{EventLoop, LoopError, get_running_loop};
@@ -144,5 +146,43 @@ fn a_poll_that_waits_ends_when_its_descriptor_is_ready() {
     event_loop.add_reader(port.fd(), || {}).unwrap();
     port.feed();
     assert_eq!(event_loop.poll(None).unwrap(), 1);
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_foreign_loop_sees_that_the_loop_is_to_stop_and_ends_the_run_by_leaving() {
+    let (event_loop, _) = virtual_loop();
+    let entered = event_loop.enter().unwrap();
+    let stopper = event_loop.downgrade();
+    event_loop.call_soon(move || stopper.stop()).unwrap();
+    assert!(!event_loop.is_stopping());
+    event_loop.run_batch().unwrap();
+    assert!(event_loop.is_stopping());
+    drop(entered);
+    assert!(!event_loop.is_stopping());
+    // A step by itself is no run: the stop is for the run that follows.
+    event_loop.stop();
+    event_loop.run_batch().unwrap();
+    assert!(event_loop.is_stopping());
+    event_loop.run_forever().unwrap();
+    assert!(!event_loop.is_stopping());
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_callback_that_leaves_the_loop_cannot_close_it_under_itself() {
+    let (event_loop, _) = virtual_loop();
+    let slot = Rc::new(RefCell::new(Some(event_loop.enter().unwrap())));
+    let log = Log::default();
+    let (handle, line) = (event_loop.downgrade(), log.line("next"));
+    event_loop
+        .call_soon(move || {
+            slot.take();
+            assert!(matches!(handle.close(), Err(LoopError::Running)));
+        })
+        .unwrap();
+    event_loop.call_soon(line).unwrap();
+    event_loop.run_batch().unwrap();
+    assert_eq!(log.take(), "next");
     event_loop.close().unwrap();
 }

@@ -139,7 +139,7 @@ fn without_timers_a_remote_handle_is_waited_for_in_real_time() {
 
 #[test]
 fn when_the_last_remote_handle_goes_a_sleeping_loop_finds_its_deadlock() {
-    for _ in 0..50 {
+    for _ in 0..300 {
         let (event_loop, _) = virtual_loop();
         let remote = event_loop.remote();
         let helper = std::thread::spawn(move || drop(remote));
@@ -154,7 +154,7 @@ fn when_the_last_remote_handle_goes_a_sleeping_loop_finds_its_deadlock() {
 
 #[test]
 fn what_a_thread_leaves_before_its_handle_goes_is_run() {
-    for _ in 0..50 {
+    for _ in 0..300 {
         let (event_loop, _) = virtual_loop();
         let remote = event_loop.remote();
         let helper = std::thread::spawn(move || remote.stop().unwrap());
@@ -185,6 +185,18 @@ fn a_script_waits_for_what_is_first() {
         .unwrap();
     run_for(&event_loop, Duration::from_secs(5));
     assert_eq!(log.take(), "timer@1 io@2 timer@3 io@4");
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_script_can_wait_for_real_until_a_thread_has_something() {
+    let (event_loop, selector, clock) = scripted_loop();
+    selector.set_waits_for_wakes(true);
+    let remote = event_loop.remote();
+    let helper = std::thread::spawn(move || remote.stop().unwrap());
+    event_loop.run_forever().unwrap();
+    helper.join().unwrap();
+    assert_eq!(clock.now(), Duration::ZERO);
     event_loop.close().unwrap();
 }
 
