@@ -159,8 +159,8 @@ fn a_request_at_a_scope_leaves_the_rest_of_the_task_alone() {
         let (a, b) = both(
             async {
                 let caught = scope.catch(pending::<()>()).await;
-assert_eq!(me.cancelling(), 0, "it counts at the scope");
-other.set_result(5).expect("nobody cancelled it");
+                assert_eq!(me.cancelling(), 0, "it counts at the scope");
+                other.set_result(5).expect("nobody cancelled it");
                 caught
             },
             async { future.await.ok() },
