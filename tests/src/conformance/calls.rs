@@ -262,11 +262,10 @@ impl Instance {
         let futures: Vec<_> = futures.collect::<Result<_, Error>>()?;
         let mut completed = as_completed(futures).timeout(timeout.map(duration));
         while let Some(item) = completed.next().await {
-            let outcome = item.unwrap_or_else(|error| Err(error.into()));
-            if let Err(cancelled @ Error::Cancelled(_)) = outcome {
-                return Err(cancelled);
-            }
-            let value = Value::of_outcome(outcome);
+            let value = match item.unwrap_or_else(|error| Err(error.into())) {
+                Err(error) if !error.is_a("Exception") => return Err(error),
+                outcome => Value::of_outcome(outcome),
+            };
             self.log(&format!("completed {value}"));
         }
         Ok(())

@@ -89,9 +89,6 @@ impl From<TaskError> for Error {
             TaskError::SelfAwait | TaskError::WrongLoop => Error::RUNTIME_ERROR,
             error => match error.downcast_ref::<Error>() {
                 Some(own) => own.clone(),
-                None if error.downcast_ref::<TaskError>().is_some() => {
-                    error.downcast_ref::<TaskError>().cloned().unwrap().into()
-                }
                 None => Error::Unexpected(error.to_string()),
             },
         }

@@ -54,7 +54,10 @@ impl Waitable {
             Waitable::Task(task) => task.result().cloned(),
             Waitable::Child(task) => task.result().cloned().map(Ok),
             Waitable::Promise(promise) => promise.result().cloned().map(Ok),
-            Waitable::Gather(gathering) => Ok(gathering.result().map(Value::List)),
+            Waitable::Gather(gathering) => match gathering.result().map(Value::List) {
+                Err(Error::Cancelled(cancelled)) => Err(TaskError::Cancelled(cancelled)),
+                outcome => Ok(outcome),
+            },
             Waitable::GatherAll(gathering) => gathering.result().map(listed),
             Waitable::Shield(shield) => match shield.as_future_ref().exception() {
                 Some(error) if error.is_cancelled() => Err(error),
