@@ -138,11 +138,8 @@ impl LoopTasks for LoopRef {
         &self,
         awaitable: A,
     ) -> Result<A::Output, RunError> {
-        if self.is_closed() {
-            return Err(LoopError::Closed.into());
-        }
         // Before a task is made of it: a run that is refused leaves nothing behind.
-        drop(self.enter()?);
+        self.check_runnable()?;
         let eventual = awaitable.into_task_on(self)?;
         let future = eventual.as_future_ref();
         // A stop that was queued when something else ended the run must not end the next one.

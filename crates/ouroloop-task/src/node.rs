@@ -71,6 +71,17 @@ impl Node {
         }
     }
 
+    /// Takes out what it calls, if it is a done-callback; it tells nobody from then on.
+    pub(crate) fn take_callback(&mut self) -> Option<DoneCallback> {
+        match std::mem::replace(&mut self.wake, Wake::Nobody) {
+            Wake::Callback(callback) => Some(callback.run),
+            other => {
+                self.wake = other;
+                None
+            }
+        }
+    }
+
     /// Whether what it waited for ended cancelled because a request was passed on through it.
     pub(crate) fn unwinds(&self) -> bool {
         self.fired

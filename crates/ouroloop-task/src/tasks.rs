@@ -294,16 +294,20 @@ impl Tasks {
                 break;
             }
             nodes.unlink(header, index);
-            let node = nodes.at_mut(index);
-            let Wake::Callback(callback) = std::mem::replace(&mut node.wake, Wake::Nobody) else {
+            let Some(callback) = nodes.at_mut(index).take_callback() else {
                 // An await keeps its target alive, so only callbacks are left behind.
                 continue;
             };
             let key = nodes.key_at(index);
             nodes.remove(key);
             drop(nodes);
-            self.graveyard.borrow_mut().push(callback.run);
+            self.graveyard.borrow_mut().push(callback);
         }
+        self.dig();
+    }
+
+    /// Drops what is in the graveyard, also what gets there meanwhile.
+    fn dig(&self) {
         if self.digging.replace(true) {
             return;
         }
@@ -514,6 +518,15 @@ impl Client for Tasks {
         }
         let remotes = self.remotes.replace(Arena::new());
         drop(remotes);
+        // A promise may be held by its own callback, which nobody will ever call.
+        let callbacks: Vec<_> = self
+            .nodes
+            .borrow_mut()
+            .values_mut()
+            .filter_map(Node::take_callback)
+            .collect();
+        self.graveyard.borrow_mut().extend(callbacks);
+        self.dig();
         let me = REGISTRY
             .try_with(|all| {
                 let mut all = all.borrow_mut();

@@ -136,7 +136,7 @@ impl Runner {
     {
         let (event_loop, context) = self.open()?;
         // Refused before `main` becomes a task that would be left behind.
-        drop(event_loop.enter()?);
+        event_loop.check_runnable()?;
         let options = TaskBuilder::new()
             .context(context.clone())
             .log_destroyed(false);

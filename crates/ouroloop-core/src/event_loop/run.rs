@@ -89,12 +89,26 @@ impl LoopRef {
         self.inner().stopping.get()
     }
 
-    fn enter_slot(&self, is_run: bool) -> Result<Entered, LoopError> {
+    /// Whether the loop could run here and now: what [`run_forever`](Self::run_forever) asks first,
+    /// for those who have something to prepare before a run.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`enter`](Self::enter).
+    pub fn check_runnable(&self) -> Result<(), LoopError> {
         self.check_open()?;
         if self.is_running() {
             return Err(LoopError::AlreadyRunning);
         }
         self.check_process()?;
+        match running::running_loop_id() {
+            Some(_) => Err(LoopError::LoopInLoop),
+            None => Ok(()),
+        }
+    }
+
+    fn enter_slot(&self, is_run: bool) -> Result<Entered, LoopError> {
+        self.check_runnable()?;
         running::enter(self)?;
         self.inner().running.set(true);
         self.inner().remote.set_running(true);
