@@ -39,6 +39,11 @@ impl From<AwaitError> for io::Error {
     }
 }
 
+/// Stands in a gather or a shield for an error that is a value of a task, and stays there.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("what was awaited gave an error; await it to have that error")]
+pub(crate) struct ErrorIsValue;
+
 /// `wait` was given nothing to wait for. Check that the collection is not empty first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("the set of tasks is empty; check that before waiting for it")]

@@ -12,6 +12,8 @@ use ouroloop_task::{
 };
 use pin_project_lite::pin_project;
 
+use crate::error::ErrorIsValue;
+
 /// Awaits a task, and keeps a cancellation of the awaiting task away from it.
 ///
 /// Give it a reference: what a cancelled shield leaves behind is the task itself, which its owner
@@ -104,6 +106,10 @@ fn conclude(inner: &FutureRef, outer: &Promise<()>) {
         }
         Some(error) => {
             let _ = outer.set_error(error);
+        }
+        None if inner.ended_in_error() => {
+            inner.mark_retrieved();
+            let _ = outer.set_error(TaskError::failed(ErrorIsValue));
         }
         None => {
             let _ = outer.set_result(());

@@ -14,6 +14,8 @@ use std::rc::Rc;
 use ouroloop_core::{LoopError, LoopRef};
 use ouroloop_task::{Delegate, FutureRef, LoopTasks, Promise, PromiseFuture, TaskError};
 
+use crate::error::ErrorIsValue;
+
 pub(crate) struct Core {
     children: Rc<Children>,
     outer: Promise<()>,
@@ -51,11 +53,6 @@ impl Delegate for Children {
         }
     }
 }
-
-/// A gathered awaitable failed; its own error says how.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a gathered awaitable failed; await the gather for its error")]
-struct GatheredFailure;
 
 impl Core {
     pub(crate) fn new(
@@ -159,7 +156,7 @@ impl Core {
             Some(error) => Some(error),
             None if (reading.failed)(place) => {
                 child.mark_retrieved();
-                Some(TaskError::failed(GatheredFailure))
+                Some(TaskError::failed(ErrorIsValue))
             }
             None => None,
         }
