@@ -180,6 +180,14 @@ impl<T> Eventual<T> {
         }
     }
 
+    /// Whether the loop reports this, if it is a task, when it is closed while this is pending. Who
+    /// makes a task that nobody else can get at, as `gather` does, says no.
+    pub fn log_destroyed(&self, log: bool) {
+        if let Source::Task(task) = &self.source {
+            task.info().log_destroyed.set(log);
+        }
+    }
+
     /// Asks something of the value, if it is done.
     ///
     /// # Errors

@@ -96,7 +96,12 @@ where
 {
     let mut items = Vec::new();
     for awaitable in awaitables {
-        items.push(awaitable.into_task_on(event_loop)?);
+        let is_new = awaitable.existing().is_none();
+        let item = awaitable.into_task_on(event_loop)?;
+        if is_new {
+            item.log_destroyed(false);
+        }
+        items.push(item);
     }
     let futures = items.iter().map(Eventual::as_future_ref).collect();
     Ok(Gather {

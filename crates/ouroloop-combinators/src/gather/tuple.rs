@@ -86,6 +86,23 @@ impl<E: From<TaskError>, G: GatherTuple<E>> Future for GatherAll<E, G> {
     }
 }
 
+/// Makes one run.
+#[track_caller]
+fn child<A, T, E>(awaitable: A) -> Eventual<Result<T, E>>
+where
+    A: IntoTask<Output = Result<T, E>>,
+    T: 'static,
+    E: 'static,
+{
+    let is_new = awaitable.existing().is_none();
+    let child = awaitable.into_task();
+    child.expect_errors();
+    if is_new {
+        child.log_destroyed(false);
+    }
+    child
+}
+
 /// The error at a place where there is one.
 fn error_at<T, E: From<TaskError>>(child: &Eventual<Result<T, E>>) -> E {
     match child.take() {
@@ -107,9 +124,7 @@ macro_rules! gather_tuples {
 
             #[track_caller]
             fn into_children(self) -> Self::Children {
-                let children = ($(self.$place.into_task(),)+);
-                $(children.$place.expect_errors();)+
-                children
+                ($(child(self.$place),)+)
             }
 
             fn futures(children: &Self::Children) -> Vec<FutureRef> {
