@@ -77,7 +77,10 @@ impl Timers {
             count += 1;
         }
         let next = wheel.next_deadline();
-        debug_assert!(next.unwrap_or(NONE) > now_ns, "every due timer was moved");
+        debug_assert!(
+            next.is_none_or(|next_ns| next_ns > now_ns),
+            "every due timer was moved"
+        );
         self.bound.set(next.unwrap_or(NONE));
         count
     }

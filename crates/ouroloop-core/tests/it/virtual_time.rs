@@ -201,6 +201,22 @@ fn a_script_can_wait_for_real_until_a_thread_has_something() {
 }
 
 #[test]
+fn h06_at_the_end_of_time_every_timer_is_due_and_the_loop_goes_on() {
+    let (event_loop, clock) = virtual_loop();
+    clock.advance(HOUR);
+    let log = Log::default();
+    event_loop
+        .call_later(Duration::MAX, log.line("never"))
+        .unwrap();
+    clock.advance(Duration::MAX);
+    event_loop.run_once().unwrap();
+    event_loop.call_later(HOUR, log.line("at once")).unwrap();
+    event_loop.run_once().unwrap();
+    assert_eq!(log.take(), "never at once");
+    event_loop.close().unwrap();
+}
+
+#[test]
 fn two_loops_can_share_a_clock() {
     let clock = VirtualClock::new();
     let one = build(EventLoop::builder().clock(clock.clone()));
