@@ -44,7 +44,8 @@ impl WaterMarks {
 impl Connection {
     /// Sends or queues `data`. Never blocks.
     pub(crate) fn write(&self, data: &[u8]) -> Result<(), NetError> {
-        if !self.may_write()? || data.is_empty() {
+        self.check_writable()?;
+        if data.is_empty() || self.goes_nowhere() {
             return Ok(());
         }
         let mut rest = data;
@@ -67,9 +68,7 @@ impl Connection {
     where
         I: IntoIterator<Item: AsRef<[u8]>>,
     {
-        if !self.may_write()? {
-            return Ok(());
-        }
+        self.check_writable()?;
         // Gathered first: the iterator is the user's code, and may write as well.
         let gathered = lines.into_iter().fold(Vec::new(), |mut gathered, line| {
             gathered.extend_from_slice(line.as_ref());
@@ -172,21 +171,25 @@ impl Connection {
         }
     }
 
-    /// Whether what is written still goes anywhere.
-    fn may_write(&self) -> Result<bool, NetError> {
+    fn check_writable(&self) -> Result<(), NetError> {
         self.check_loop()?;
         if self.write_eof.get() {
             return Err(NetError::WriteAfterEof);
         }
+        Ok(())
+    }
+
+    /// Whether a write comes too late; then it is counted.
+    fn goes_nowhere(&self) -> bool {
         if !self.closing.get() {
-            return Ok(true);
+            return false;
         }
         let lost_writes = self.lost_writes.get().max(1);
         if lost_writes >= LOST_WRITES_TO_WARN {
             tracing::warn!(target: "ouroloop::net", "write to {self:?}: it goes nowhere");
         }
         self.lost_writes.set(lost_writes + 1);
-        Ok(false)
+        true
     }
 
     /// Offers `data` to the kernel, and returns how much of it was taken. A short count means that

@@ -1,0 +1,110 @@
+//! `open_connection`.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use ouroloop_combinators::timeout;
+use ouroloop_core::{get_running_loop, new_event_loop};
+use ouroloop_net::{LoopNet, NetError, Resolver, open_connection};
+
+use crate::support::{pair_with_limit, run, run_on};
+
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_refused_connection_names_its_address() {
+    run(async {
+        let port = free_port();
+        let error = open_connection("127.0.0.1", port).await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("cannot connect to 127.0.0.1:{port}: "))
+        );
+        let error = std::io::Error::from(error);
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn addresses_are_tried_in_their_order() {
+    let event_loop = new_event_loop().unwrap();
+    event_loop
+        .set_getaddrinfo(Resolver::new(|_, port| {
+            Ok(vec![
+                ([127, 0, 0, 2], port).into(),
+                ([127, 0, 0, 3], port).into(),
+                ([127, 0, 0, 1], port).into(),
+            ])
+        }))
+        .unwrap();
+    run_on(&event_loop, async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_reader, writer) = open_connection("three", port).await.unwrap();
+        assert_eq!(writer.peer_addr(), Some(listener.local_addr().unwrap()));
+        drop(listener);
+        match open_connection("three", port).await {
+            Err(NetError::ConnectFailed { attempts }) => {
+                let addrs: Vec<_> = attempts.iter().map(|it| it.addr.ip().to_string()).collect();
+                assert_eq!(addrs, ["127.0.0.2", "127.0.0.3", "127.0.0.1"]);
+            }
+            other => panic!("nobody listens, but {other:?}"),
+        }
+    });
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn options_reach_the_connection() {
+    run(async {
+        let (reader, _writer, _peer) = pair_with_limit(17).await;
+        assert_eq!(reader.limit(), 17);
+        let (reader, _writer, _peer) = pair_with_limit(0).await;
+        assert_eq!(reader.limit(), 1);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_reader, writer) = open_connection("127.0.0.1", listener.local_addr().unwrap().port())
+            .local_addr("127.0.0.9:0".parse().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(writer.local_addr().unwrap().ip().to_string(), "127.0.0.9");
+    });
+}
+
+#[test]
+fn a_cancelled_attempt_closes_its_socket() {
+    run(async {
+        // A listener whose queue is full answers nobody.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        socket2::SockRef::from(&listener).listen(0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut accepted = Vec::new();
+        let late = loop {
+            let attempt = open_connection("127.0.0.1", port);
+            match timeout(Duration::from_millis(50), attempt).await {
+                Ok(connected) => accepted.push(connected.unwrap()),
+                Err(late) => break late,
+            }
+            assert!(accepted.len() < 10, "the queue has no end");
+        };
+        assert!(late.to_string().starts_with("timed out"));
+        let sources = get_running_loop().unwrap().statistics().io_sources;
+        assert_eq!(sources, accepted.len());
+    });
+}
+
+#[test]
+fn a_port_that_is_not_there_fails_for_each_of_many_at_once() {
+    run(async {
+        let port = free_port();
+        let attempts = (0..100).map(|_| open_connection("127.0.0.1", port));
+        for result in futures_util::future::join_all(attempts).await {
+            assert!(matches!(result, Err(NetError::ConnectFailed { .. })));
+        }
+        assert_eq!(get_running_loop().unwrap().statistics().io_sources, 0);
+    });
+}
