@@ -41,12 +41,6 @@ impl Step {
             ..Step::new(repeat, || Ok(true))
         }
     }
-
-    /// Whether it cannot be done here.
-    #[cfg(test)]
-    pub fn is_skipped(&self) -> bool {
-        self.skipped.is_some()
-    }
 }
 
 /// Runs the steps in order up to the first failure, or all of them to `keep_going`.

@@ -42,4 +42,4 @@ pub const UNSAFE: &[&str] = &["ouroloop-task"];
 pub const LOOM: &[&str] = &["ouroloop-core"];
 
 /// What our side of a bench is called; every other function of its group is a peer.
-pub const OURS: &[&str] = &["ouroloop", "wheel"];
+pub const OURS: &[&str] = &["ouroloop"];

@@ -70,16 +70,10 @@ fn insert_cancel(c: &mut Criterion) {
     for population in POPULATIONS {
         let mut delays = Delays(1);
         let (mut wheel, mut now) = wheel_of(population - 1, &mut delays);
-        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+        group.bench_function(BenchmarkId::new("ouroloop", population), |b| {
             b.iter(|| {
                 now += 100;
                 let key = wheel.insert(now + TIMEOUT_NS, 0);
-                wheel.cancel(black_box(key))
-            });
-        });
-        group.bench_function(BenchmarkId::new("wheel_random", population), |b| {
-            b.iter(|| {
-                let key = wheel.insert(now + delays.delay(), 0);
                 wheel.cancel(black_box(key))
             });
         });
@@ -93,7 +87,23 @@ fn insert_cancel(c: &mut Criterion) {
                 tree.remove(&black_box(key))
             });
         });
-        group.bench_function(BenchmarkId::new("btree_random", population), |b| {
+    }
+    group.finish();
+}
+
+fn insert_cancel_random(c: &mut Criterion) {
+    let mut group = c.benchmark_group("insert_cancel_random");
+    for population in POPULATIONS {
+        let mut delays = Delays(1);
+        let (mut wheel, now) = wheel_of(population - 1, &mut delays);
+        group.bench_function(BenchmarkId::new("ouroloop", population), |b| {
+            b.iter(|| {
+                let key = wheel.insert(now + delays.delay(), 0);
+                wheel.cancel(black_box(key))
+            });
+        });
+        let mut tree = tree_of(population - 1, &mut delays);
+        group.bench_function(BenchmarkId::new("btree", population), |b| {
             b.iter(|| {
                 let key = (START_NS + delays.delay(), population);
                 tree.insert(key, 0);
@@ -112,7 +122,7 @@ fn replace(c: &mut Criterion) {
         let mut keys: Vec<_> = (0..population)
             .map(|n| wheel.insert(START_NS + delays.delay(), n))
             .collect();
-        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+        group.bench_function(BenchmarkId::new("ouroloop", population), |b| {
             b.iter(|| {
                 let n = (delays.random() >> 32) as usize % population;
                 let value = wheel.cancel(keys[n]);
@@ -146,7 +156,7 @@ fn insert_fire(c: &mut Criterion) {
     for population in POPULATIONS {
         let mut delays = Delays(1);
         let (mut wheel, _) = wheel_of(population, &mut delays);
-        group.bench_function(BenchmarkId::new("wheel", population), |b| {
+        group.bench_function(BenchmarkId::new("ouroloop", population), |b| {
             b.iter(|| {
                 let now = wheel.next_deadline().unwrap();
                 let value = wheel.pop_due(now);
@@ -193,5 +203,12 @@ fn set_up(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, insert_cancel, replace, insert_fire, set_up);
+criterion_group!(
+    benches,
+    insert_cancel,
+    insert_cancel_random,
+    replace,
+    insert_fire,
+    set_up
+);
 criterion_main!(benches);
