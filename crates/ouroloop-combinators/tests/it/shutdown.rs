@@ -1,0 +1,190 @@
+//! `cancel_all_tasks`: the last act of a run.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+
+use ouroloop_combinators::{cancel_all_tasks, shield, sleep, task_group, timeout};
+use ouroloop_core::LoopError;
+use ouroloop_task::{
+    CancelledBy, LoopTasks, RunError, Task, TaskBuilder, TaskError, bare_yield, catch_cancelled,
+    create_task,
+};
+
+use crate::support::{Log, World, ms};
+
+#[test]
+fn all_are_cancelled_in_order_and_waited_for() {
+    let world = World::new();
+    let log = Log::default();
+    world.run({
+        let log = log.clone();
+        async move {
+            for (name, count) in [("a", 0), ("b", 20), ("c", 10)] {
+                let log = log.clone();
+                drop(create_task(async move {
+                    let Err(cancelled) = catch_cancelled(pending::<()>()).await else {
+                        unreachable!("it waits for ever")
+                    };
+                    assert_eq!(cancelled.by(), CancelledBy::Shutdown);
+                    log.say(name);
+                    sleep(ms(count)).await;
+                    log.say(format!("{name}-cleaned"));
+                }));
+            }
+            bare_yield().await;
+        }
+    });
+    cancel_all_tasks(&world).expect("the loop can run");
+    assert_eq!(log.take(), "a b c a-cleaned c-cleaned b-cleaned");
+    assert!(world.all_tasks().is_empty());
+    assert_eq!(world.time(), ms(20));
+}
+
+#[test]
+fn nothing_to_do_is_nothing() {
+    let world = World::new();
+    cancel_all_tasks(&world).expect("there is nothing to do");
+    world.close();
+    cancel_all_tasks(&world).expect("there is nothing to do");
+}
+
+#[test]
+fn one_that_never_ran_never_runs() {
+    let world = World::new();
+    let task = world
+        .create_task(async { unreachable!("it is cancelled first") })
+        .expect("it is open");
+    cancel_all_tasks(&world).expect("the loop can run");
+    assert!(task.cancelled());
+}
+
+#[test]
+fn there_is_one_pass_and_what_clean_ups_make_is_left() {
+    let world = World::new();
+    let made: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+    world.run({
+        let made = made.clone();
+        async move {
+            drop(create_task(async move {
+                let _ = catch_cancelled(pending::<()>()).await;
+                let quiet = TaskBuilder::new().log_destroyed(false);
+                made.replace(Some(quiet.create_task(pending())));
+                bare_yield().await;
+            }));
+            bare_yield().await;
+        }
+    });
+    cancel_all_tasks(&world).expect("the loop can run");
+    let made = made.take().expect("it was made");
+    assert!(!made.done() && made.cancelling() == 0);
+    world.close();
+    assert!(matches!(made.result(), Err(TaskError::LoopClosed)));
+}
+
+#[test]
+fn errors_of_clean_ups_are_reported_and_values_and_cancellations_are_not() {
+    let world = World::new();
+    let mut kept = Vec::new();
+    for kind in ["panic", "error", "value", "cancelled"] {
+        let body = async move {
+            let caught = catch_cancelled(pending::<()>()).await;
+            match kind {
+                "panic" => std::panic::resume_unwind(Box::new("while cleaning")),
+                "error" => Err("while cleaning"),
+                "value" => Ok(1),
+                _ => caught.unwrap_err().raise().await,
+            }
+        };
+        let task = world.create_task(body).expect("it is open");
+        task.expect_errors();
+        kept.push(task);
+    }
+    world.run(bare_yield());
+    cancel_all_tasks(&world).expect("the loop can run");
+    let reports = world.take_reports();
+    assert_eq!(reports, ["unhandled exception during run() shutdown"; 2]);
+    assert!(kept.iter().all(|task| task.done()));
+    drop(kept);
+    assert_eq!(world.take_reports(), [""; 0], "they were reported once");
+}
+
+#[test]
+fn tasks_that_await_each_other_end_too() {
+    let world = World::new();
+    let handles: Rc<RefCell<Vec<Rc<Task<()>>>>> = Rc::default();
+    let all: Vec<_> = (0..2)
+        .map(|place: usize| {
+            let handles = handles.clone();
+            let member = async move {
+                bare_yield().await;
+                let other = handles.borrow()[1 - place].clone();
+                let _ = (&*other).await;
+            };
+            Rc::new(world.create_task(member).expect("it is open"))
+        })
+        .collect();
+    handles.borrow_mut().extend(all.iter().cloned());
+    world.run(sleep(ms(1)));
+    cancel_all_tasks(&world).expect("the loop can run");
+    handles.take();
+    assert!(all.iter().all(|task| task.done()));
+}
+
+#[test]
+fn groups_timeouts_and_shields_end_too() {
+    let world = World::new();
+    let log = Log::default();
+    world.run({
+        let log = log.clone();
+        async move {
+            let inner = log.clone();
+            drop(create_task(async move {
+                let _guard = inner.on_drop("group");
+                let child = inner.on_drop("child");
+                let _ = task_group(async |tg| {
+                    tg.create_task(async move {
+                        let _guard = child;
+                        pending::<()>().await;
+                    })?;
+                    Ok::<_, ouroloop_combinators::TaskGroupError>(())
+                })
+                .await;
+            }));
+            let inner = log.clone();
+            drop(create_task(async move {
+                let _guard = inner.on_drop("timeout");
+                let _ = timeout(ms(1000), pending::<()>()).await;
+            }));
+            let inner = log.clone();
+            drop(create_task(async move {
+                let task = create_task(pending::<()>());
+                let _guard = inner.on_drop("shield");
+                let _ = shield(&task).await;
+            }));
+            sleep(ms(1)).await;
+        }
+    });
+    cancel_all_tasks(&world).expect("the loop can run");
+    assert!(world.all_tasks().is_empty());
+    let mut ends: Vec<String> = log.take().split(' ').map(str::to_owned).collect();
+    ends.sort();
+    assert_eq!(ends, ["child", "group", "shield", "timeout"]);
+    assert_eq!(world.time(), ms(1));
+}
+
+#[test]
+fn inside_of_the_running_loop_it_is_refused_and_cancels_nobody() {
+    let world = World::new();
+    let refused = world.run(async {
+        let other = create_task(bare_yield());
+        let refused = cancel_all_tasks(&crate::support::running());
+        let untouched = other.await.is_ok();
+        (refused, untouched)
+    });
+    assert!(matches!(
+        refused.0,
+        Err(RunError::Loop(LoopError::AlreadyRunning))
+    ));
+    assert!(refused.1, "a call that is refused has no effect");
+}
