@@ -1,18 +1,15 @@
-//! Functions, and the statements that may suspend.
+//! Functions, their blocks, and the statements that decide where a function goes on.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_util::StreamExt;
-use ouroloop::{
-    AsFutureRef, as_completed, catch_cancelled, gather, shield, sleep, task_group, timeout_scope,
-    wait, wait_for,
-};
+use ouroloop::{catch_cancelled, task_group, timeout_scope};
 
 use super::error::Error;
 use super::machine::{Machine, duration};
-use super::program::{Action, Awaitable, Block, Name, Program, Statement, Suspending, Ticks};
+use super::program::{Action, Block, Control, Name, Program, Statement, Ticks};
 use super::value::{Outcome, Value};
 use super::vars::Variable;
 
@@ -37,8 +34,8 @@ impl Machine {
 }
 
 /// A call under way.
-struct Instance {
-    machine: Rc<Machine>,
+pub struct Instance {
+    pub(super) machine: Rc<Machine>,
     who: Name,
 }
 
@@ -57,15 +54,15 @@ impl Instance {
             self.log("raise KeyError");
             return Err(Error::KEY_ERROR);
         };
-        let value = match self.catching(self.block(body, None)).await {
+        let value = match catching(self.block(body, None)).await {
             Ok(Flow::Return(value)) => value,
             Ok(Flow::Next) => Value::None,
             Err(error) => {
-                self.log(&format!("raise {error}"));
+                self.log(format_args!("raise {error}"));
                 return raise(error).await;
             }
         };
-        self.log(&format!("return {value}"));
+        self.log(format_args!("return {value}"));
         Ok(value)
     }
 
@@ -73,12 +70,10 @@ impl Instance {
     fn block<'a>(&'a self, block: &'a Block, caught: Option<&'a Error>) -> Step<'a> {
         Box::pin(async move {
             for statement in block.iter() {
-                let flow = match self.statement(statement, caught).await {
-                    Ok(flow) => flow,
+                match self.statement(statement, caught).await {
+                    Ok(Flow::Next) => {}
+                    Ok(flow) => return Ok(flow),
                     Err(error) => return raise(error).await,
-                };
-                if let Flow::Return(_) = flow {
-                    return Ok(flow);
                 }
             }
             Ok(Flow::Next)
@@ -94,97 +89,38 @@ impl Instance {
             return Ok(Flow::Next);
         }
         match &statement.action {
-            Action::Plain(plain) => {
-                self.machine.run_plain(&self.who, plain)?;
-                Ok(Flow::Next)
+            Action::Plain(plain) => self.machine.run_plain(&self.who, plain)?,
+            Action::Suspending(suspending) => self.suspending(suspending).await?,
+            Action::Control(control) => return self.control(control, caught).await,
+            Action::Unsupported => {
+                return Err(Error::Unexpected(statement.operation.to_string()));
             }
-            Action::Suspending(suspending) => self.suspending(suspending, caught).await,
-            Action::Unsupported => Err(Error::Unexpected(statement.operation.to_string())),
         }
+        Ok(Flow::Next)
     }
 
-    async fn suspending(
-        &self,
-        statement: &Suspending,
-        caught: Option<&Error>,
-    ) -> Result<Flow, Error> {
-        match statement {
-            Suspending::Return(value) => return Ok(Flow::Return(value.clone())),
+    async fn control(&self, control: &Control, caught: Option<&Error>) -> Result<Flow, Error> {
+        match control {
+            Control::Return(value) => Ok(Flow::Return(value.clone())),
             // Python's answer to `raise None`.
-            Suspending::Reraise => return Err(caught.cloned().unwrap_or(Error::TYPE_ERROR)),
-            Suspending::Try {
-                body,
-                handlers,
-                last,
-            } => return self.try_(body, handlers, last).await,
-            Suspending::Timeout { var, ticks, body } => {
-                return self.timeout(var, *ticks, body, caught).await;
-            }
-            Suspending::TaskGroup { var, body } => {
-                return self.task_group(var, body, caught).await;
-            }
-            Suspending::Repeat { count, body } => {
+            Control::Reraise => Err(caught.cloned().unwrap_or(Error::TYPE_ERROR)),
+            Control::Repeat { count, body } => {
                 for _ in 0..*count {
                     let flow = self.block(body, caught).await?;
                     if let Flow::Return(_) = flow {
                         return Ok(flow);
                     }
                 }
+                Ok(Flow::Next)
             }
-            Suspending::Sleep(ticks) => sleep(duration(*ticks)).await,
-            Suspending::Call(function) => {
-                let value = self.machine.call(function).await?;
-                self.log(&format!("called {function} {value}"));
-            }
-            Suspending::Await(var) => {
-                let waitable = self.machine.vars.waitable(var, Error::TYPE_ERROR)?;
-                let value = waitable.wait().await??;
-                self.log(&format!("awaited {var} {value}"));
-            }
-            Suspending::Gather {
-                awaitables,
-                return_exceptions,
-            } => self.gather(awaitables, *return_exceptions).await?,
-            Suspending::Wait {
-                vars,
-                timeout,
-                return_when,
-            } => {
-                let waiting = wait(self.futures(vars)?)
-                    .timeout(timeout.map(duration))
-                    .return_when(*return_when);
-                let (done, pending) = waiting.await?;
-                let names_in = |futures: &[_]| {
-                    // A name may stand for something else by now.
-                    Value::names(vars.iter().filter(|var| match self.machine.future(var) {
-                        Ok(now) => futures.contains(&now.as_future_ref()),
-                        Err(_) => false,
-                    }))
-                };
-                let (done, pending) = (names_in(&done), names_in(&pending));
-                self.log(&format!("waited done={done} pending={pending}"));
-            }
-            Suspending::AsCompleted { vars, timeout } => {
-                self.as_completed(vars, *timeout).await?;
-            }
-            Suspending::Shield(awaitable) => {
-                let value = shield(self.machine.eventual(awaitable)?).await??;
-                self.log(&format!("shielded {value}"));
-            }
-            Suspending::WaitFor { awaitable, timeout } => {
-                let limit = timeout.map(duration);
-                let value = match awaitable {
-                    Awaitable::Coroutine(function) => {
-                        wait_for(self.machine.call(function), limit).await??
-                    }
-                    Awaitable::Variable(_) => {
-                        wait_for(self.machine.eventual(awaitable)?, limit).await??
-                    }
-                };
-                self.log(&format!("waited_for {value}"));
-            }
+            Control::Try {
+                body,
+                handlers,
+                last,
+            } => self.try_(body, handlers, last).await,
+            Control::Timeout { var, ticks, body } => self.timeout(var, *ticks, body, caught).await,
+            Control::TaskGroup { var, body } => self.task_group(var, body, caught).await,
         }
-        Ok(Flow::Next)
     }
 
     async fn try_(
@@ -194,13 +130,13 @@ impl Instance {
         last: &Block,
     ) -> Result<Flow, Error> {
         let handled = async {
-            let error = match self.catching(self.block(body, None)).await {
+            let error = match catching(self.block(body, None)).await {
                 Ok(flow) => return Ok(flow),
                 Err(error) => error,
             };
             match handlers.iter().find(|(name, _)| error.is_a(name)) {
                 Some((_, handler)) => {
-                    self.log(&format!("except {error}"));
+                    self.log(format_args!("except {error}"));
                     self.block(handler, Some(&error)).await
                 }
                 None => raise(error).await,
@@ -209,7 +145,7 @@ impl Instance {
         if last.is_empty() {
             return handled.await;
         }
-        let flow = self.catching(handled).await;
+        let flow = catching(handled).await;
         self.log("finally");
         self.block(last, None).await?;
         flow
@@ -242,55 +178,17 @@ impl Instance {
         Ok(flow.await?)
     }
 
-    async fn gather(&self, awaitables: &[Awaitable], return_exceptions: bool) -> Result<(), Error> {
-        let gather = gather(self.machine.eventuals(awaitables)?);
-        let values = match return_exceptions {
-            true => {
-                let outcomes = gather.return_exceptions().await?;
-                outcomes.into_iter().map(Value::of_outcome).collect()
-            }
-            false => gather.await?,
-        };
-        self.log(&format!("gathered {}", Value::List(values)));
-        Ok(())
-    }
-
-    async fn as_completed(&self, vars: &[Name], timeout: Option<Ticks>) -> Result<(), Error> {
-        let futures = vars
-            .iter()
-            .map(|var| Ok(self.machine.future(var)?.eventual()));
-        let futures: Vec<_> = futures.collect::<Result<_, Error>>()?;
-        let mut completed = as_completed(futures).timeout(timeout.map(duration));
-        while let Some(item) = completed.next().await {
-            let value = match item.unwrap_or_else(|error| Err(error.into())) {
-                Err(error) if !error.is_a("Exception") => return Err(error),
-                outcome => Value::of_outcome(outcome),
-            };
-            self.log(&format!("completed {value}"));
-        }
-        Ok(())
-    }
-
-    fn futures(&self, vars: &[Name]) -> Result<Vec<ouroloop::FutureRef>, Error> {
-        let futures = vars
-            .iter()
-            .map(|var| Ok(self.machine.future(var)?.as_future_ref()));
-        futures.collect()
-    }
-
-    /// Python's bare `except`: errors and cancellations alike.
-    async fn catching<T>(
-        &self,
-        future: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        match catch_cancelled(future).await {
-            Ok(result) => result,
-            Err(cancelled) => Err(Error::Cancelled(cancelled)),
-        }
-    }
-
-    fn log(&self, text: &str) {
+    /// Adds a line to the trace.
+    pub(super) fn log(&self, text: impl Display) {
         self.machine.log(&self.who, text);
+    }
+}
+
+/// Python's bare `except`: errors and cancellations alike.
+async fn catching<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match catch_cancelled(future).await {
+        Ok(result) => result,
+        Err(cancelled) => Err(Error::Cancelled(cancelled)),
     }
 }
 

@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop::{
-    AsFutureRef, CallbackId, Eventual, ExceptionContext, IntoTask, LoopRef, LoopTasks, TaskRef,
-    create_task, current_task, gather, shield,
+    AsFutureRef, CallbackId, Eventual, ExceptionContext, IntoTask, LoopError, LoopRef, LoopTasks,
+    TaskRef, create_task, current_task, gather, shield,
 };
 
 use super::error::Error;
-use super::program::{Action, Awaitable, Block, Name, Plain, Program, Statement, Ticks};
+use super::program::{Action, Awaitable, Block, Moment, Name, Plain, Program, Statement, Ticks};
 use super::trace::Trace;
 use super::value::{Outcome, Value};
 use super::vars::{Placeholder, Variable, Vars};
@@ -97,35 +97,25 @@ impl Machine {
                 self.log(who, format_args!("uncancel {count}"));
             }
             Plain::State(var) => {
-                let state = self.future(var)?.state();
+                let state = vars.future(var)?.state();
                 self.log(who, format_args!("state {var} {state}"));
             }
             Plain::Future(var) => {
                 let promise = self.event_loop.create_future().map_err(unexpected)?;
                 vars.set_waitable(var, Waitable::Promise(promise));
             }
-            Plain::SetResult { var, value } => self.future(var)?.set_result(value.clone())?,
-            Plain::SetException { var, error } => self.future(var)?.set_exception(named(error))?,
+            Plain::SetResult { var, value } => vars.future(var)?.set_result(value.clone())?,
+            Plain::SetException { var, error } => vars.future(var)?.set_exception(named(error))?,
             Plain::OnDone { var, label, body } => self.on_done(var, label, body.as_ref())?,
             Plain::OffDone { var, label } => {
-                let future = self.future(var)?.as_future_ref();
+                let future = vars.future(var)?.as_future_ref();
                 let callback = self.callbacks.borrow().get(label).copied();
                 let removed = callback.map_or(0, |id| future.remove_done_callback(id));
                 self.log(who, format_args!("off_done {label} {removed}"));
             }
-            Plain::CallSoon { var, body } => {
-                let handle = self.event_loop.call_soon(self.callback(var, body));
-                vars.set(var, Variable::Handle(handle.map_err(unexpected)?));
-            }
-            Plain::CallLater { var, ticks, body } => {
-                let callback = self.callback(var, body);
-                let handle = self.event_loop.call_later(duration(*ticks), callback);
-                vars.set(var, Variable::Timer(handle.map_err(unexpected)?));
-            }
-            Plain::CallAt { var, when, body } => {
-                let callback = self.callback(var, body);
-                let handle = self.event_loop.call_at(duration(*when), callback);
-                vars.set(var, Variable::Timer(handle.map_err(unexpected)?));
+            Plain::Schedule { var, at, body } => {
+                let handle = self.schedule(at, self.callback(var, body));
+                vars.set(var, handle.map_err(unexpected)?);
             }
             Plain::CancelHandle(var) => {
                 self.cancel_variable(var)?;
@@ -137,23 +127,16 @@ impl Machine {
                 var,
                 function,
             } => {
-                let Variable::Group(group) = vars.get(group)? else {
-                    return Err(Error::ATTRIBUTE_ERROR);
-                };
-                let task = group.create_task(self.call(function))?;
+                let task = vars.group(group)?.create_task(self.call(function))?;
                 vars.set_waitable(var, Waitable::Child(task));
             }
-            Plain::Reschedule { var, when } => match vars.get(var)? {
-                Variable::Timeout(timeout) => timeout.reschedule(when.map(duration))?,
-                _ => return Err(Error::ATTRIBUTE_ERROR),
-            },
-            Plain::Expired(var) => match vars.get(var)? {
-                Variable::Timeout(timeout) => {
-                    let expired = timeout.expired();
-                    self.log(who, format_args!("expired {var} {expired}"));
-                }
-                _ => return Err(Error::ATTRIBUTE_ERROR),
-            },
+            Plain::Reschedule { var, when } => {
+                vars.timeout(var)?.reschedule(when.map(duration))?;
+            }
+            Plain::Expired(var) => {
+                let expired = vars.timeout(var)?.expired();
+                self.log(who, format_args!("expired {var} {expired}"));
+            }
             Plain::GatherStart {
                 var,
                 awaitables,
@@ -171,13 +154,28 @@ impl Machine {
         Ok(())
     }
 
+    fn schedule(
+        &self,
+        at: &Moment,
+        callback: impl FnOnce() + 'static,
+    ) -> Result<Variable, LoopError> {
+        let event_loop = &self.event_loop;
+        Ok(match at {
+            Moment::Soon => Variable::Handle(event_loop.call_soon(callback)?),
+            Moment::Later(ticks) => {
+                Variable::Timer(event_loop.call_later(duration(*ticks), callback)?)
+            }
+            Moment::At(when) => Variable::Timer(event_loop.call_at(duration(*when), callback)?),
+        })
+    }
+
     /// Runs the statements of a callback.
     fn run_callback(self: &Rc<Self>, label: &Name, body: &Block) {
         let run = |statement: &Statement| match &statement.action {
             _ if !self.can_run(label, statement) => Ok(()),
             Action::Plain(plain) => self.run_plain(label, plain),
-            // A callback has no such statement.
-            Action::Suspending(_) | Action::Unsupported => Err(Error::ATTRIBUTE_ERROR),
+            // Python finds no method for it.
+            _ => Err(Error::ATTRIBUTE_ERROR),
         };
         if let Err(error) = body.iter().try_for_each(run) {
             let context = ExceptionContext::new("Exception in callback").with_exception(error);
@@ -200,7 +198,7 @@ impl Machine {
         label: &Name,
         body: Option<&Block>,
     ) -> Result<(), Error> {
-        let waitable = self.future(var)?;
+        let waitable = self.vars.future(var)?;
         let machine = self.clone();
         // The variable keeps it; a callback that did so too would keep itself.
         let weak = Rc::downgrade(&waitable);
@@ -237,7 +235,7 @@ impl Machine {
     fn start_shield(self: &Rc<Self>, var: &Name, awaitable: &Awaitable) -> Result<(), Error> {
         let shield = shield(self.eventual(awaitable)?);
         if let Awaitable::Variable(inner) = awaitable {
-            let inner = self.future(inner)?;
+            let inner = self.vars.future(inner)?;
             if inner.as_future_ref() == shield.as_future_ref() {
                 // What is done is its own shield.
                 self.vars.set(var, Variable::Waitable(inner));
@@ -246,11 +244,6 @@ impl Machine {
         }
         self.vars.set_waitable(var, Waitable::Shield(shield));
         Ok(())
-    }
-
-    /// A variable that has the methods of a future.
-    pub fn future(&self, var: &Name) -> Result<Rc<Waitable>, Error> {
-        self.vars.waitable(var, Error::ATTRIBUTE_ERROR)
     }
 
     /// What runs beside its caller: a coroutine becomes a task here.

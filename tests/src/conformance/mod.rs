@@ -12,10 +12,11 @@
 //! | `vars`, `waitable` | the variables of a scenario, and those that can be awaited |
 //! | `trace` | the lines that a run leaves |
 //! | `machine` | statements that never suspend, which callbacks may hold too |
-//! | `calls` | functions, and statements that may suspend |
+//! | `calls`, `awaits` | functions, and statements that may suspend |
 //! | `runner` | a whole run |
 //! | `corpus`, `compare` | files of scenarios, and two traces side by side |
 
+mod awaits;
 mod calls;
 mod compare;
 mod corpus;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::error::Error;
 use super::program::{
-    Action, Awaitable, Block, Name, Plain, Program, Statement, Suspending, Ticks,
+    Action, Awaitable, Block, Control, Moment, Name, Plain, Program, Statement, Suspending, Ticks,
 };
 use super::value::Value;
 
@@ -91,8 +91,10 @@ impl Parser {
             Action::Unsupported
         } else if let Some(plain) = self.plain(&arguments)? {
             Action::Plain(plain)
-        } else if let Some(suspending) = self.suspending(&arguments)? {
+        } else if let Some(suspending) = suspending(&arguments)? {
             Action::Suspending(suspending)
+        } else if let Some(control) = self.control(&arguments)? {
+            Action::Control(control)
         } else {
             return Err(ParseError::UnknownOperation {
                 operation: operation.clone(),
@@ -128,35 +130,6 @@ impl Parser {
                 var: var()?,
                 error: arguments.error(1)?,
             },
-            "on_done" => Plain::OnDone {
-                var: var()?,
-                label: arguments.name(1)?,
-                body: None,
-            },
-            "on_done_do" => Plain::OnDone {
-                var: var()?,
-                label: arguments.name(1)?,
-                body: Some(self.block(arguments.at(2))?),
-            },
-            "off_done" => Plain::OffDone {
-                var: var()?,
-                label: arguments.name(1)?,
-            },
-            "call_soon" => Plain::CallSoon {
-                var: var()?,
-                body: self.block(arguments.at(1))?,
-            },
-            "call_later" => Plain::CallLater {
-                var: var()?,
-                ticks: arguments.ticks(1)?,
-                body: self.block(arguments.at(2))?,
-            },
-            "call_at" => Plain::CallAt {
-                var: var()?,
-                when: arguments.ticks(1)?,
-                body: self.block(arguments.at(2))?,
-            },
-            "cancel_handle" => Plain::CancelHandle(var()?),
             "lock" | "semaphore" => Plain::MakePlaceholder(var()?),
             "tg_spawn" => Plain::TgSpawn {
                 group: arguments.name(0)?,
@@ -177,53 +150,69 @@ impl Parser {
                 var: var()?,
                 awaitable: arguments.awaitable(1)?,
             },
+            _ => return self.callback(arguments),
+        }))
+    }
+
+    fn callback(&mut self, arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
+        let var = || arguments.name(0);
+        Ok(Some(match arguments.operation {
+            "on_done" => Plain::OnDone {
+                var: var()?,
+                label: arguments.name(1)?,
+                body: None,
+            },
+            "on_done_do" => Plain::OnDone {
+                var: var()?,
+                label: arguments.name(1)?,
+                body: Some(self.block(arguments.at(2))?),
+            },
+            "off_done" => Plain::OffDone {
+                var: var()?,
+                label: arguments.name(1)?,
+            },
+            "call_soon" => Plain::Schedule {
+                var: var()?,
+                at: Moment::Soon,
+                body: self.block(arguments.at(1))?,
+            },
+            "call_later" => Plain::Schedule {
+                var: var()?,
+                at: Moment::Later(arguments.ticks(1)?),
+                body: self.block(arguments.at(2))?,
+            },
+            "call_at" => Plain::Schedule {
+                var: var()?,
+                at: Moment::At(arguments.ticks(1)?),
+                body: self.block(arguments.at(2))?,
+            },
+            "cancel_handle" => Plain::CancelHandle(var()?),
             _ => return Ok(None),
         }))
     }
 
-    fn suspending(&mut self, arguments: &Arguments<'_>) -> Result<Option<Suspending>, ParseError> {
+    fn control(&mut self, arguments: &Arguments<'_>) -> Result<Option<Control>, ParseError> {
         Ok(Some(match arguments.operation {
-            "sleep" => Suspending::Sleep(arguments.ticks(0)?),
-            "call" => Suspending::Call(arguments.name(0)?),
-            "await" => Suspending::Await(arguments.name(0)?),
-            "gather" => Suspending::Gather {
-                awaitables: arguments.awaitables(0)?,
-                return_exceptions: arguments.truth(1)?,
-            },
-            "wait" => Suspending::Wait {
-                vars: arguments.variables(0)?,
-                timeout: arguments.limit(1)?,
-                return_when: arguments.return_when(2)?,
-            },
-            "as_completed" => Suspending::AsCompleted {
-                vars: arguments.variables(0)?,
-                timeout: arguments.limit(1)?,
-            },
-            "shield" => Suspending::Shield(arguments.awaitable(0)?),
-            "wait_for" => Suspending::WaitFor {
-                awaitable: arguments.awaitable(0)?,
-                timeout: arguments.limit(1)?,
-            },
-            "timeout" => Suspending::Timeout {
-                var: arguments.name(0)?,
-                ticks: arguments.limit(1)?,
-                body: self.block(arguments.at(2))?,
-            },
-            "taskgroup" => Suspending::TaskGroup {
-                var: arguments.name(0)?,
-                body: self.block(arguments.at(1))?,
-            },
-            "repeat" => Suspending::Repeat {
+            "return" => Control::Return(arguments.value(0)?),
+            "reraise" => Control::Reraise,
+            "repeat" => Control::Repeat {
                 // Fewer than none is none.
                 count: arguments.ticks(0)?.try_into().unwrap_or(0),
                 body: self.block(arguments.at(1))?,
             },
-            "return" => Suspending::Return(arguments.value(0)?),
-            "reraise" => Suspending::Reraise,
-            "try" => Suspending::Try {
+            "try" => Control::Try {
                 body: self.block(arguments.at(0))?,
                 handlers: self.handlers(arguments)?,
                 last: self.block(arguments.at(2))?,
+            },
+            "timeout" => Control::Timeout {
+                var: arguments.name(0)?,
+                ticks: arguments.limit(1)?,
+                body: self.block(arguments.at(2))?,
+            },
+            "taskgroup" => Control::TaskGroup {
+                var: arguments.name(0)?,
+                body: self.block(arguments.at(1))?,
             },
             _ => return Ok(None),
         }))
@@ -238,6 +227,33 @@ impl Parser {
         };
         handlers.iter().map(handler).collect()
     }
+}
+
+fn suspending(arguments: &Arguments<'_>) -> Result<Option<Suspending>, ParseError> {
+    Ok(Some(match arguments.operation {
+        "sleep" => Suspending::Sleep(arguments.ticks(0)?),
+        "call" => Suspending::Call(arguments.name(0)?),
+        "await" => Suspending::Await(arguments.name(0)?),
+        "gather" => Suspending::Gather {
+            awaitables: arguments.awaitables(0)?,
+            return_exceptions: arguments.truth(1)?,
+        },
+        "wait" => Suspending::Wait {
+            vars: arguments.variables(0)?,
+            timeout: arguments.limit(1)?,
+            return_when: arguments.return_when(2)?,
+        },
+        "as_completed" => Suspending::AsCompleted {
+            vars: arguments.variables(0)?,
+            timeout: arguments.limit(1)?,
+        },
+        "shield" => Suspending::Shield(arguments.awaitable(0)?),
+        "wait_for" => Suspending::WaitFor {
+            awaitable: arguments.awaitable(0)?,
+            timeout: arguments.limit(1)?,
+        },
+        _ => return Ok(None),
+    }))
 }
 
 /// The variables that must exist for an action.
@@ -274,7 +290,7 @@ fn needs(action: &Action) -> Vec<Name> {
             }
             _ => Vec::new(),
         },
-        Action::Unsupported => Vec::new(),
+        Action::Control(_) | Action::Unsupported => Vec::new(),
     }
 }
 

@@ -44,8 +44,10 @@ pub struct Statement {
 pub enum Action {
     /// Never suspends, so callbacks may hold it.
     Plain(Plain),
-    /// May suspend, or decides where its function goes on.
+    /// Awaits something.
     Suspending(Suspending),
+    /// Decides where its function goes on.
+    Control(Control),
     /// Has no counterpart in the facade yet. A program with one is not run.
     Unsupported,
 }
@@ -94,18 +96,9 @@ pub enum Plain {
         var: Name,
         label: Name,
     },
-    CallSoon {
+    Schedule {
         var: Name,
-        body: Block,
-    },
-    CallLater {
-        var: Name,
-        ticks: Ticks,
-        body: Block,
-    },
-    CallAt {
-        var: Name,
-        when: Ticks,
+        at: Moment,
         body: Block,
     },
     CancelHandle(Name),
@@ -132,7 +125,18 @@ pub enum Plain {
     },
 }
 
-/// The statements that may suspend.
+/// When a callback is to run.
+#[derive(Debug)]
+pub enum Moment {
+    /// `call_soon`
+    Soon,
+    /// `call_later`
+    Later(Ticks),
+    /// `call_at`
+    At(Ticks),
+}
+
+/// The statements that await something.
 #[derive(Debug)]
 pub enum Suspending {
     Sleep(Ticks),
@@ -156,6 +160,23 @@ pub enum Suspending {
         awaitable: Awaitable,
         timeout: Option<Ticks>,
     },
+}
+
+/// The statements that decide where their function goes on.
+#[derive(Debug)]
+pub enum Control {
+    Return(Value),
+    Reraise,
+    Repeat {
+        count: u64,
+        body: Block,
+    },
+    Try {
+        body: Block,
+        /// What each catches, by name, and what it does.
+        handlers: Vec<(Name, Block)>,
+        last: Block,
+    },
     Timeout {
         var: Name,
         ticks: Option<Ticks>,
@@ -164,17 +185,5 @@ pub enum Suspending {
     TaskGroup {
         var: Name,
         body: Block,
-    },
-    Repeat {
-        count: u64,
-        body: Block,
-    },
-    Return(Value),
-    Reraise,
-    Try {
-        body: Block,
-        /// What each catches, by name, and what it does.
-        handlers: Vec<(Name, Block)>,
-        last: Block,
     },
 }

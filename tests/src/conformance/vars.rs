@@ -66,11 +66,44 @@ impl Vars {
     ///
     /// # Errors
     ///
-    /// KeyError if there is none; `otherwise` if it is something else.
+    /// `otherwise` if it is something else.
     pub fn waitable(&self, name: &Name, otherwise: Error) -> Result<Rc<Waitable>, Error> {
         match self.get(name)? {
             Variable::Waitable(waitable) => Ok(waitable),
             _ => Err(otherwise),
+        }
+    }
+
+    /// The value of a variable that has the methods of a future.
+    ///
+    /// # Errors
+    ///
+    /// AttributeError if it has not.
+    pub fn future(&self, name: &Name) -> Result<Rc<Waitable>, Error> {
+        self.waitable(name, Error::ATTRIBUTE_ERROR)
+    }
+
+    /// The value of a variable that is a task group.
+    ///
+    /// # Errors
+    ///
+    /// AttributeError if it is none.
+    pub fn group(&self, name: &Name) -> Result<TaskGroup, Error> {
+        match self.get(name)? {
+            Variable::Group(group) => Ok(group),
+            _ => Err(Error::ATTRIBUTE_ERROR),
+        }
+    }
+
+    /// The value of a variable that is a timeout.
+    ///
+    /// # Errors
+    ///
+    /// AttributeError if it is none.
+    pub fn timeout(&self, name: &Name) -> Result<Timeout, Error> {
+        match self.get(name)? {
+            Variable::Timeout(timeout) => Ok(timeout),
+            _ => Err(Error::ATTRIBUTE_ERROR),
         }
     }
 
