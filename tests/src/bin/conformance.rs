@@ -5,6 +5,8 @@
 //! arguments or a file are no good. `--show` runs the scenario of that name, and prints both of
 //! its traces.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;

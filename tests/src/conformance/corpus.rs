@@ -141,3 +141,44 @@ fn parse_json(text: &str) -> Result<Json, serde_json::Error> {
         Some(_) => serde_json::from_str(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let error = scenario(Path::new("some.jsonl"), 3, text).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn a_scenario_has_a_name_a_program_and_a_trace() {
+        let text =
+            r#"{"name": "n", "funcs": {"main": [["log", "x"]]}, "trace": ["0 main#0 start"]}"#;
+        let scenario = scenario(Path::new("some.jsonl"), 1, text).unwrap();
+        assert_eq!(scenario.name, "n");
+        assert_eq!(scenario.trace, ["0 main#0 start"]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_scenario_is_refused_with_its_number() {
+        assert_eq!(
+            refused(r#"{"name": "n", "funcs": {"main": []}}"#),
+            "some.jsonl, line 3: the trace is missing; record the program with CPython first"
+        );
+        assert_eq!(
+            refused(r#"{"name": "n", "funcs": {"main": [["fly"]]}, "trace": []}"#),
+            "some.jsonl, line 3: there is no operation `fly`"
+        );
+        assert!(refused("{} {}").contains("line 3: trailing characters"));
+    }
+
+    #[test]
+    fn programs_may_be_nested_deeply() {
+        let body = (0..200).fold(r#"["sleep",0]"#.to_owned(), |body, _| {
+            format!(r#"["repeat",1,[{body}]]"#)
+        });
+        let text = format!(r#"{{"name":"n","funcs":{{"main":[{body}]}},"trace":[]}}"#);
+        assert!(scenario(Path::new("some.jsonl"), 1, &text).is_ok());
+    }
+}

@@ -104,3 +104,80 @@ fn report(trace: &Trace, context: &ExceptionContext) {
     let name = exception.or(panic).unwrap_or_default();
     trace.log("loop", format_args!("error {name}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::conformance::parse;
+
+    fn run_main_of(main: Json) -> Run {
+        let functions = json!({"main": main, "leaf": [["return", 7]]});
+        run(&Rc::new(parse::program(&functions).unwrap()))
+    }
+
+    #[test]
+    fn a_run_says_what_became_of_main_and_that_it_closed() {
+        let run = run_main_of(json!([["sleep", 3], ["call", "leaf"], ["return", "end"]]));
+        assert!(run.failure.is_none());
+        assert_eq!(
+            run.trace,
+            [
+                "0 main#0 start",
+                "3 leaf#0 start",
+                "3 leaf#0 return 7",
+                "3 main#0 called leaf 7",
+                "3 main#0 return end",
+                "3 run return end",
+                "3 run closed",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_deadlock_is_a_failure() {
+        let run = run_main_of(json!([["future", "p"], ["await", "p"]]));
+        let Some(Failure::Loop(LoopError::Deadlock { .. })) = run.failure else {
+            panic!("{:?}", run.failure);
+        };
+        assert_eq!(run.trace, ["0 main#0 start"]);
+    }
+
+    #[test]
+    fn a_trace_without_an_end_is_a_failure() {
+        let run = run_main_of(json!([["repeat", 5000, [["log", "on"], ["sleep", 0]]]]));
+        assert!(matches!(run.failure, Some(Failure::TooLong)));
+        assert_eq!(run.trace.len(), 4000);
+    }
+
+    #[test]
+    fn an_error_that_leaves_a_callback_is_said_by_the_loop() {
+        let callbacks = json!([
+            [
+                "call_soon",
+                "h",
+                [["raise", "CancelledError"], ["log", "never"]]
+            ],
+            ["call_soon", "i", [["sleep", 1]]],
+            ["sleep", 0]
+        ]);
+        let run = run_main_of(callbacks);
+        let said: Vec<_> = run
+            .trace
+            .iter()
+            .filter(|it| it.contains(" loop "))
+            .collect();
+        assert_eq!(
+            said,
+            ["0 loop error CancelledError", "0 loop error AttributeError"]
+        );
+    }
+
+    #[test]
+    fn a_lock_that_is_never_used_needs_no_lock() {
+        let run = run_main_of(json!([["lock", "l"], ["semaphore", "s", 1, true]]));
+        assert!(run.failure.is_none());
+        assert_eq!(run.trace.last().map(String::as_str), Some("0 run closed"));
+    }
+}
