@@ -12,5 +12,6 @@ pub mod __private;
 pub use ouroloop_combinators::*;
 pub use ouroloop_core::*;
 pub use ouroloop_macros::{main, test};
+pub use ouroloop_net::*;
 pub use ouroloop_task::*;
 pub use runner::{Runner, run};
