@@ -9,7 +9,7 @@ use ouroloop_task::{
     IntoTask, Task, TaskError, bare_yield, catch_cancelled, create_future, create_task,
 };
 
-use crate::support::{Log, World, after, hops, ms, now, run, running};
+use crate::support::{Log, World, after, hops, ignore, ms, now, run, running};
 
 #[test]
 fn results_come_in_the_order_of_their_ends() {
@@ -221,7 +221,7 @@ fn the_waker_of_the_last_poll_is_the_one_that_counts() {
         );
         let setter = promise.clone();
         running()
-            .call_later(ms(5), move || drop(setter.set_result(4)))
+            .call_later(ms(5), move || ignore(setter.set_result(4)))
             .expect("it is open");
         assert!(matches!(stream.next().await, Some(Ok(4))));
         assert_eq!(now(), ms(5));

@@ -19,7 +19,8 @@ use ouroloop_task::{
 };
 
 use crate::support::{
-    Failure, Log, Oops, after, blocks, me, message_of, ms, now, ok_after, run, running, stubborn,
+    Failure, Log, Oops, after, blocks, ignore, me, message_of, ms, now, ok_after, run, running,
+    stubborn,
 };
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
@@ -227,8 +228,8 @@ fn a_cancellation_of_the_task_is_not_lost_when_a_select_ends_in_the_same_tick() 
                     let ready = async move { drop(future.await) };
                     let limited = timeout(ms(50), pending::<()>()).map(drop);
                     match order % 2 {
-                        0 => drop(select(pin!(ready), pin!(limited)).await),
-                        _ => drop(select(pin!(limited), pin!(ready)).await),
+                        0 => ignore(select(pin!(ready), pin!(limited)).await),
+                        _ => ignore(select(pin!(limited), pin!(ready)).await),
                     }
                     log.say("selected");
                     sleep(ms(100)).await;
@@ -427,7 +428,7 @@ fn a_timeout_in_a_set_whose_value_is_queued_hears_its_expiry() {
         let promise = create_future::<u32>();
         let setter = promise.clone();
         running()
-            .call_at(ms(5), move || drop(setter.set_result(3)))
+            .call_at(ms(5), move || ignore(setter.set_result(3)))
             .expect("it is open");
         let mut set: FuturesUnordered<_> = [timeout(ms(5), promise.future().into_future())]
             .into_iter()

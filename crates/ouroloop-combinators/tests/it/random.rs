@@ -5,7 +5,7 @@
 //! alone by setting `OUROLOOP_SEED`.
 
 use std::cell::{Cell, RefCell};
-use std::future::{IntoFuture, pending};
+use std::future::IntoFuture;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use ouroloop_task::{
     raise_cancelled,
 };
 
-use crate::support::{Oops, blocks, me, ms, running};
+use crate::support::{Oops, blocks, ignore, me, ms, running};
 
 const SEEDS: u64 = if cfg!(miri) { 15 } else { 3_000 };
 
@@ -114,7 +114,7 @@ fn leaf(random: &Random, ledger: &Ledger) -> Tree {
             let promise = create_future::<u64>();
             let future = promise.future();
             running()
-                .call_later(ms(n), move || drop(promise.set_result(n)))
+                .call_later(ms(n), move || ignore(promise.set_result(n)))
                 .expect("it is open");
             future.await
         }),
@@ -356,7 +356,7 @@ fn run_seed(seed: u64) -> Result<(), String> {
                 }
             }
             let requests = victim.cancelling();
-            drop(timeout(ms(500), async { drop(victim.await) }).await);
+            ignore(timeout(ms(500), async { drop(victim.await) }).await);
             (main, requests, me().cancelling())
         }
     });
@@ -434,5 +434,4 @@ fn one_seed_is_one_program() {
     };
     assert_eq!(trace(7), trace(7));
     assert_ne!(trace(7), trace(8));
-    let _: Pin<Box<dyn Future<Output = ()>>> = Box::pin(pending());
 }

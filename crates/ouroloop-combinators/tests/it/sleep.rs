@@ -7,7 +7,7 @@ use futures_util::poll;
 use ouroloop_combinators::sleep;
 use ouroloop_task::{create_task, raise_cancelled};
 
-use crate::support::{Log, hops, ms, now, run, running};
+use crate::support::{Log, hops, ignore, ms, now, run, running};
 
 #[test]
 fn nothing_is_one_iteration_without_a_timer_and_more_are_two() {
@@ -109,7 +109,7 @@ fn a_cancelled_sleep_that_is_due_in_the_same_iteration_is_cancelled() {
         });
         let other = task.as_task_ref();
         running()
-            .call_at(ms(5), move || drop(other.cancel()))
+            .call_at(ms(5), move || ignore(other.cancel()))
             .expect("it is open");
         assert!(task.await.is_err());
         assert_eq!(log.take(), "left");

@@ -107,6 +107,9 @@ pub async fn hops<T>(future: impl IntoFuture<Output = T>) -> (u64, T) {
     (iterations() - before, value)
 }
 
+/// Lets a result go, on purpose.
+pub fn ignore<T>(_: T) {}
+
 pub fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }

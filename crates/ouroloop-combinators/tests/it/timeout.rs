@@ -13,7 +13,7 @@ use ouroloop_task::{
     create_task, raise_cancelled,
 };
 
-use crate::support::{Log, after, me, message_of, ms, now, run, running};
+use crate::support::{Log, after, ignore, me, message_of, ms, now, run, running};
 
 /// Runs something when the loop's time is `when`, in the order of these calls.
 fn at(when: Duration, f: impl FnOnce() + 'static) {
@@ -327,7 +327,7 @@ async fn one_tick(order: [Event; 3], takes: &[Event]) -> (String, u32, String) {
                     let (handle, promise) = (handle.clone(), promise.clone());
                     match event {
                         Event::Expire => t.reschedule(when).expect("it is active"),
-                        Event::Complete => at(when, move || drop(promise.set_result(7))),
+                        Event::Complete => at(when, move || ignore(promise.set_result(7))),
                         Event::Cancel => at(when, move || {
                             let task = handle.borrow();
                             task.as_ref()
@@ -447,7 +447,7 @@ fn h20_what_was_there_before_the_tick_of_the_deadline_is_delivered() {
     run(async {
         let promise = create_future::<u32>();
         let setter = promise.clone();
-        at(ms(4), move || drop(setter.set_result(7)));
+        at(ms(4), move || ignore(setter.set_result(7)));
         let value = timeout(ms(5), promise.future().into_future()).await;
         assert!(matches!(value, Ok(Ok(7))));
         assert_eq!((now(), me().cancelling()), (ms(4), 0));
@@ -462,9 +462,9 @@ fn h20_the_count_is_back_to_zero_after_many_rounds() {
             let setter = promise.clone();
             let when = now() + ms(5);
             if round % 3 == 0 {
-                at(when, move || drop(setter.set_result(round)));
+                at(when, move || ignore(setter.set_result(round)));
             } else if round % 3 == 1 {
-                at(when - ms(1), move || drop(setter.set_result(round)));
+                at(when - ms(1), move || ignore(setter.set_result(round)));
             }
             let ended = timeout_at(when, promise.future().into_future()).await;
             assert_eq!(ended.is_ok(), round % 3 == 1);

@@ -8,7 +8,7 @@ use ouroloop_task::{
     AsFutureRef, TaskBuilder, bare_yield, catch_cancelled, create_future, create_task, current_task,
 };
 
-use crate::support::{World, ms, quiet_panic, run, running, sleep};
+use crate::support::{World, ignore, ms, quiet_panic, run, running, sleep};
 
 static VAR: ContextVar<u32> = ContextVar::with_default("var", 0);
 
@@ -189,7 +189,7 @@ fn a_task_that_panics_leaves_no_context_behind() {
         running()
             .call_soon({
                 let seen = seen.clone();
-                move || drop(seen.replace(Some(var())))
+                move || ignore(seen.replace(Some(var())))
             })
             .expect("it is open");
         let ended: Result<(), _> = task.await;

@@ -8,7 +8,7 @@ use ouroloop_task::{
     TaskBuilder, all_tasks, bare_yield, catch_cancelled, create_future, create_task,
 };
 
-use crate::support::{Log, World, ms, run, running, sleep};
+use crate::support::{Log, World, ignore, ms, run, running, sleep};
 
 #[test]
 fn h23_a_task_whose_handle_is_dropped_goes_on_to_its_end() {
@@ -139,7 +139,7 @@ fn h23_callbacks_keep_running_when_all_handles_are_gone() {
             let say = log.clone();
             promise.add_done_callback(move |_| say.say("promise"));
             running()
-                .call_later(ms(3), move || drop(promise.set_result(())))
+                .call_later(ms(3), move || ignore(promise.set_result(())))
                 .expect("it is open");
             sleep(ms(10)).await;
         }

@@ -17,7 +17,7 @@ use ouroloop_task::{
     create_future, create_task, current_task,
 };
 
-use crate::support::{Log, World, ms, on_drop, own_waker, poll_once, quiet_panic, sleep};
+use crate::support::{Log, World, ignore, ms, on_drop, own_waker, poll_once, quiet_panic, sleep};
 
 struct Counting;
 
@@ -182,7 +182,7 @@ fn h11_promises_that_are_held_by_their_own_callbacks() {
     run_leaves_nothing(|| async {
         let promise = create_future::<u32>();
         let setter = promise.clone();
-        promise.add_done_callback(move |_| drop(setter.set_result(1)));
+        promise.add_done_callback(move |_| ignore(setter.set_result(1)));
         let other = create_future::<u32>();
         let future = other.future();
         other.add_done_callback(move |_| drop(future));

@@ -120,6 +120,9 @@ pub async fn sleep(delay: Duration) {
     waiter.await;
 }
 
+/// Lets a result go, on purpose.
+pub fn ignore<T>(_: T) {}
+
 pub fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }

@@ -10,7 +10,7 @@ use ouroloop_task::{
 };
 
 use crate::support::{
-    Deed, Hooked, counted, hooked, ms, own_waker, poll_once, polled_with, run, sleep,
+    Deed, Hooked, counted, hooked, ignore, ms, own_waker, poll_once, polled_with, run, sleep,
 };
 
 /// What a hostile waker does.
@@ -18,8 +18,8 @@ type Mischief = Rc<dyn Fn(&Promise<u32>)>;
 
 fn mischiefs() -> Vec<(&'static str, Mischief)> {
     vec![
-        ("set", Rc::new(|promise| drop(promise.set_result(1)))),
-        ("cancel", Rc::new(|promise| drop(promise.cancel()))),
+        ("set", Rc::new(|promise| ignore(promise.set_result(1)))),
+        ("cancel", Rc::new(|promise| ignore(promise.cancel()))),
         (
             "add a callback",
             Rc::new(|promise| {
@@ -97,7 +97,7 @@ fn h10_a_promise_that_is_set_while_its_first_waker_is_cloned_is_not_missed() {
         let task = create_task({
             let promise = promise.clone();
             async move {
-                let set: Mischief = Rc::new(|promise| drop(promise.set_result(1)));
+                let set: Mischief = Rc::new(|promise| ignore(promise.set_result(1)));
                 let hook = hostile(Deed::Clone, &promise, &set, own_waker().await);
                 polled_with(hook.waker(), promise.future().into_future()).await
             }
@@ -119,7 +119,7 @@ fn h10_a_promise_that_is_set_while_its_waker_is_replaced_is_not_missed() {
             async move {
                 let mut wait = Box::pin(promise.future().into_future());
                 assert!(poll_once(wait.as_mut(), Waker::noop()).is_pending());
-                let set: Mischief = Rc::new(|promise| drop(promise.set_result(1)));
+                let set: Mischief = Rc::new(|promise| ignore(promise.set_result(1)));
                 let hook = hostile(Deed::Clone, &promise, &set, own_waker().await);
                 polled_with(hook.waker(), wait).await
             }
