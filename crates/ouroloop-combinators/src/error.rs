@@ -9,7 +9,6 @@ use ouroloop_task::TaskError;
 /// The time was up. Allow more of it, or treat the work as failed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("timed out; allow more time, or treat the work as failed")]
-#[non_exhaustive]
 pub struct TimeoutError;
 
 impl From<TimeoutError> for io::Error {
@@ -47,7 +46,6 @@ pub(crate) struct ErrorIsValue;
 /// `wait` was given nothing to wait for. Check that the collection is not empty first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("the set of tasks is empty; check that before waiting for it")]
-#[non_exhaustive]
 pub struct EmptySetError;
 
 /// What failed in a [`TaskGroup`](crate::TaskGroup), in the order in which it failed; the error of

@@ -131,11 +131,8 @@ where
     errors.extend(body_error);
     match value {
         _ if !errors.is_empty() => {
-            if parent.cancelling() > 0 {
-                // The request stays counted once, and is delivered at the next await.
-                parent.uncancel();
-                parent.cancel();
-            }
+            // A request from outside stays counted, and is delivered at the next await.
+            parent.redeliver();
             Err(ExceptionGroup::new(errors))
         }
         Some(value) => Ok(value),

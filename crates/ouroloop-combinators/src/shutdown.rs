@@ -33,6 +33,7 @@ pub fn cancel_all_tasks(event_loop: &LoopRef) -> Result<(), RunError> {
     if tasks.is_empty() {
         return Ok(());
     }
+    event_loop.check_runnable()?;
     let request = Cancelled::new(CancelledBy::Shutdown);
     for task in &tasks {
         task.as_future_ref().request(&request);

@@ -241,8 +241,17 @@ impl Guard {
         let expired = self.handle.expired();
         self.handle.set_deadline(None);
         self.scope.close();
-        // Its own request is taken back; others, made since, want the cancellation to go on.
-        let alone = expired && self.task.uncancel() <= self.cancelling;
+        // Its own request is taken back; others, made since, want the cancellation to go on. What
+        // it began in may not be the task that it ends in.
+        let alone = expired
+            && current_task().is_some_and(|task| {
+                let before = if task == self.task {
+                    self.cancelling
+                } else {
+                    0
+                };
+                task.uncancel() <= before
+            });
         match caught {
             Ok(value) => Ok(value),
             Err(_) if alone => Err(TimeoutError),

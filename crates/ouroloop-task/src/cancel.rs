@@ -27,11 +27,27 @@ use crate::tasks::Tasks;
 /// Work that is left while a request travels.
 pub(crate) enum Frame {
     /// Ask what this wait waits for.
-    Wait(Key),
+    Wait(AskingWait),
     /// Ask this; on behalf of the wait, if it has one.
-    Target(Rc<dyn Awaited>, Key),
+    Target(Rc<dyn Awaited>, AskingWait),
     /// All that `0` asked have answered.
-    End(Rc<dyn Awaited>, Key),
+    End(Rc<dyn Awaited>, AskingWait),
+}
+
+/// The wait on whose behalf something is asked, and the scope above it at which the request was
+/// directed.
+#[derive(Clone, Copy)]
+pub(crate) struct AskingWait {
+    wait: Key,
+    directed_at: Key,
+}
+
+impl AskingWait {
+    /// Nobody waits: `cancel()` was called.
+    pub(crate) const NONE: AskingWait = AskingWait {
+        wait: Key::NONE,
+        directed_at: Key::NONE,
+    };
 }
 
 /// The memory of a request under way, kept from one to the next.
@@ -46,7 +62,7 @@ impl Tasks {
     /// `cancel()` of a task, a promise, a gather.
     pub(crate) fn cancel(&self, target: Rc<dyn Awaited>, request: &Cancelled) -> bool {
         self.ask(request, |_, frames| {
-            frames.push(Frame::Target(target, Key::NONE));
+            frames.push(Frame::Target(target, AskingWait::NONE));
         })
     }
 
@@ -170,41 +186,39 @@ impl Tasks {
         first(self, frames);
         frames.reverse();
         while let Some(frame) = frames.pop() {
-            let (answer, wait) = match frame {
-                Frame::Wait(wait) => match self.target_of(wait) {
+            let (answer, asking) = match frame {
+                Frame::Wait(asking) => match self.target_of(asking.wait) {
                     WaitTarget::Other(target) => {
-                        frames.push(Frame::Target(target, wait));
+                        frames.push(Frame::Target(target, asking));
                         continue;
                     }
-                    WaitTarget::Own => (self.cancel_own(wait, request), wait),
+                    WaitTarget::Own => (self.cancel_own(asking.wait, request), asking),
                     WaitTarget::Gone => continue,
                 },
-                Frame::Target(target, wait) => {
+                Frame::Target(target, asking) => {
                     let before = frames.len();
                     match target.begin_cancel(request, frames) {
                         Begun::Accepted => {
                             target.header().tasks.fire_all(&target);
-                            (true, wait)
+                            (true, asking)
                         }
-                        Begun::Refused => (false, wait),
+                        Begun::Refused => (false, asking),
                         Begun::Asking => {
                             accepted.push(false);
-                            frames.insert(before, Frame::End(target, wait));
+                            frames.insert(before, Frame::End(target, asking));
                             // The first that was named is asked first.
                             frames[before + 1..].reverse();
                             continue;
                         }
                     }
                 }
-                Frame::End(target, wait) => {
+                Frame::End(target, asking) => {
                     let any = accepted.pop().expect("each asker has its answer");
-                    (target.end_cancel(request, any), wait)
+                    (target.end_cancel(request, any), asking)
                 }
             };
             if answer {
-                if let Some(node) = self.nodes.borrow_mut().get_mut(wait) {
-                    node.forwarded = true;
-                }
+                self.mark_forwarded(asking);
                 *accepted.last_mut().expect("the first asker has an answer") = true;
             }
         }
@@ -212,6 +226,18 @@ impl Tasks {
         debug_assert!(accepted.is_empty());
         self.ask_stack.set(Some(stack));
         answer
+    }
+
+    fn mark_forwarded(&self, asking: AskingWait) {
+        let scopes = self.scopes.borrow();
+        let mut nodes = self.nodes.borrow_mut();
+        let Some(node) = nodes.get_mut(asking.wait) else {
+            return;
+        };
+        if !node.forwarded || scopes.is_below(node.directed_at, asking.directed_at) {
+            node.directed_at = asking.directed_at;
+        }
+        node.forwarded = true;
     }
 
     fn target_of(&self, wait: Key) -> WaitTarget {
@@ -240,7 +266,10 @@ impl Tasks {
         let nodes = self.nodes.borrow();
         for_each_wait(&scopes, &nodes, top, |key, node| {
             if !node.fired {
-                frames.push(Frame::Wait(key));
+                frames.push(Frame::Wait(AskingWait {
+                    wait: key,
+                    directed_at: top,
+                }));
             }
             false
         });
@@ -371,6 +400,25 @@ impl Tasks {
             .iter()
             .map(|scope| scopes.at(scope.index).count)
             .sum()
+    }
+
+    /// Delivers a request once more that was delivered and still counts: the innermost one around
+    /// the code that asks, at the scope at which it was directed.
+    pub(crate) fn redeliver(&self, root: Key, request: &Cancelled) -> bool {
+        let counted = self.counted(root);
+        let scope = {
+            let scopes = self.scopes.borrow();
+            counted
+                .into_iter()
+                .find(|scope| scopes.at(scope.index).count > 0)
+        };
+        match scope {
+            Some(scope) => {
+                self.set_must_cancel(scope, request);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes one request back, from the innermost scope that has one; at none left, also what

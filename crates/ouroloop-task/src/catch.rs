@@ -412,7 +412,7 @@ impl Scope {
     }
 
     /// The catch was dropped before it was ready. A mark that it never saw goes to the scope around
-    /// it, unless this scope was what it was directed at.
+    /// it if it was directed further out; what was directed at this scope is over with it.
     fn abandon(&self) {
         let mut scopes = self.tasks.scopes.borrow_mut();
         let Some(record) = scopes.get_mut(self.key) else {
@@ -420,10 +420,9 @@ impl Scope {
         };
         let parent = record.parent;
         if let Some(mark) = record.take_mark() {
-            if mark.target != self.key {
-                if let Some(parent) = scopes.get_mut(parent) {
-                    parent.rare().mark.get_or_insert(mark);
-                }
+            let goes_on = mark.target.is_none() || scopes.is_below(self.key, mark.target);
+            if let Some(parent) = scopes.get_mut(parent).filter(|_| goes_on) {
+                parent.rare().mark.get_or_insert(mark);
             }
         }
         let linked = scopes

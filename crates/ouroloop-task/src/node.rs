@@ -32,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) fired: bool,
     /// A request to cancel was passed on through this wait, and accepted.
     pub(crate) forwarded: bool,
+    /// The scope at which that request was directed; of several, the outermost.
+    pub(crate) directed_at: Key,
     pub(crate) wake: Wake,
     pub(crate) target: Option<Rc<dyn Awaited>>,
     /// Of a node that is its own promise: it was cancelled.
@@ -65,6 +67,7 @@ impl Node {
             scope_prev: NIL,
             fired: false,
             forwarded: false,
+            directed_at: Key::NONE,
             wake,
             target,
             cancelled: None,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::cancel::Frame;
+use crate::cancel::{AskingWait, Frame};
 use crate::error::{Cancelled, InvalidState, TaskError};
 use crate::header::{ASKING, Awaited, Begun, Header, UNREAD};
 use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
@@ -326,7 +326,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
             delegate
                 .ask()
                 .into_iter()
-                .map(|child| Frame::Target(child.0, crate::arena::Key::NONE)),
+                .map(|child| Frame::Target(child.0, AskingWait::NONE)),
         );
         Begun::Asking
     }

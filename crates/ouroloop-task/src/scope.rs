@@ -172,6 +172,18 @@ impl Arena<ScopeRecord> {
         }
     }
 
+    /// Whether `inner` is linked somewhere below `outer`.
+    pub(crate) fn is_below(&self, inner: Key, outer: Key) -> bool {
+        let mut scope = inner;
+        while let Some(record) = self.get(scope) {
+            scope = record.parent;
+            if scope == outer {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Puts a wait under a scope.
     pub(crate) fn link_wait(&mut self, nodes: &mut Arena<Node>, scope: Key, index: u32) {
         let Some(record) = self.get_mut(scope) else {

@@ -280,6 +280,16 @@ impl TaskRef {
         self.tasks().uncancel(info.root.get())
     }
 
+    /// Delivers a request to cancel once more that was caught and still counts: for those who build
+    /// groups, which let an error win over a cancellation.
+    ///
+    /// The next await that suspends is hit, and the counts stay as they are. False if nothing
+    /// counts.
+    pub fn redeliver(&self) -> bool {
+        let root = self.0.info().root.get();
+        !self.done() && self.tasks().redeliver(root, &Cancelled::requested(None))
+    }
+
     /// Whether it is done.
     pub fn done(&self) -> bool {
         self.0.header().done()

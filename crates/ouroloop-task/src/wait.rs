@@ -188,7 +188,7 @@ fn remove_node(tasks: &Tasks, key: Key) {
         if let (Some(record), Some(cancelled)) = (scopes.get_mut(scope), node.cancellation()) {
             record.rare().mark.get_or_insert(Mark {
                 cancelled,
-                target: Key::NONE,
+                target: node.directed_at,
             });
         }
     }
