@@ -29,11 +29,11 @@ use crate::gather::gather_on;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn cancel_all_tasks(event_loop: &LoopRef) -> Result<(), RunError> {
+    event_loop.check_runnable()?;
     let tasks = event_loop.all_tasks();
     if tasks.is_empty() {
         return Ok(());
     }
-    event_loop.check_runnable()?;
     let request = Cancelled::new(CancelledBy::Shutdown);
     for task in &tasks {
         task.as_future_ref().request(&request);

@@ -87,7 +87,7 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// # Panics
 ///
 /// The test fails by a panic that says why when the loop cannot run the function to its end. With
-/// virtual time that includes a function that can never go on: the message says who waits for what.
+/// virtual time that includes a function that can never go on.
 ///
 /// # Examples
 ///
