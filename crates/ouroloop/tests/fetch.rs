@@ -386,12 +386,7 @@ fn an_answer_that_is_not_http_is_one_line() {
         let rest = line.strip_prefix("the answer is not HTTP: ").expect(&line);
         assert!(rest.contains(cause), "{rest} is not {cause}");
     }
-    let endless = [
-        b"HTTP/1.1 200 OK\r\nX: ".as_slice(),
-        &bytes(0),
-        &vec![b'x'; 100_000],
-    ]
-    .concat();
+    let endless = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; 100_000]].concat();
     let line = failure(vec![("/odd", endless)], |server| format!("{server}/odd"));
     assert!(line.contains("a line is too long"), "{line}");
 }
