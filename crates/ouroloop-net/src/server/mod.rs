@@ -457,19 +457,11 @@ fn handler_done(task: &FutureRef, connection: &Connection) {
     };
     let context = ExceptionContext::new("Unhandled exception in client_connected_cb")
         .with_source(format!("{connection:?}"));
-    let context = match unwrap_failure(error) {
+    let context = match error {
         TaskError::Failed(error) => context.with_shared_exception(error),
         TaskError::Panicked(payload) => context.with_panic(payload),
         other => context.with_exception(other),
     };
     connection.event_loop().call_exception_handler(context);
     connection.close();
-}
-
-/// The handler's own error, out of what its task wrapped it in.
-fn unwrap_failure(error: TaskError) -> TaskError {
-    match error.downcast_ref::<TaskError>() {
-        Some(inner) => inner.clone(),
-        None => error,
-    }
 }
