@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use futures_util::future::{Either, join_all, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, join, select, select_biased};
@@ -19,8 +20,7 @@ use ouroloop_task::{
 };
 
 use crate::support::{
-    Failure, Log, Oops, after, blocks, ignore, me, message_of, ms, now, ok_after, run, running,
-    stubborn,
+    Failure, Log, Oops, after, ignore, me, message_of, ms, now, ok_after, run, running, stubborn,
 };
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
@@ -755,16 +755,14 @@ fn a_request_at_the_task_while_one_branch_times_out_in_the_same_tick() {
 #[test]
 fn a_wide_join_of_timeouts_takes_no_memory_with_it() {
     let world = crate::support::World::new();
-    let left = world.run(async {
-        let mut left = Vec::new();
-        for _ in 0..5 {
-            let before = blocks();
-            let ends = join_all((0..100).map(|n| timeout(ms(n % 7), after(3, n)))).await;
-            assert_eq!(ends.len(), 100);
-            drop(ends);
-            left.push(blocks() - before);
-        }
-        left
+    let left = [(); 5].map(|()| {
+        let round = || {
+            world.run(async {
+                let ends = join_all((0..100).map(|n| timeout(ms(n % 7), after(3, n)))).await;
+                assert_eq!(ends.len(), 100);
+            });
+        };
+        measure(round).count_current
     });
     assert!(left[4] <= 0, "{left:?}");
 }

@@ -9,6 +9,7 @@ use std::future::IntoFuture;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
+use allocation_counter::measure;
 use futures_util::future::{join_all, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -22,9 +23,16 @@ use ouroloop_task::{
     raise_cancelled,
 };
 
-use crate::support::{Oops, blocks, ignore, me, ms, running};
+use crate::support::{Oops, ignore, me, ms, running};
 
-const SEEDS: u64 = if cfg!(miri) { 15 } else { 3_000 };
+/// How many trees: `OUROLOOP_SEEDS`, or a few thousand.
+fn seeds() -> u64 {
+    match std::env::var("OUROLOOP_SEEDS") {
+        Ok(count) => count.parse().expect("a number"),
+        Err(_) if cfg!(miri) => 15,
+        Err(_) => 3_000,
+    }
+}
 
 /// SplitMix64.
 #[derive(Clone)]
@@ -344,6 +352,8 @@ fn run_seed(seed: u64) -> Result<(), String> {
 
             // The same again as a task that is cancelled, and whose tasks are.
             let victim = create_task(tree(&random, &ledger, depth));
+            let of_victim = victim.as_task_ref();
+            let mut requests = 0;
             for _ in 0..cancels {
                 sleep(ms(random.below(4))).await;
                 if random.below(3) == 0 {
@@ -352,17 +362,23 @@ fn run_seed(seed: u64) -> Result<(), String> {
                         tasks[random.below(tasks.len() as u64) as usize].cancel();
                     }
                 } else {
-                    victim.cancel();
+                    requests += u32::from(victim.cancel());
                 }
             }
-            let requests = victim.cancelling();
-            ignore(timeout(ms(500), async { drop(victim.await) }).await);
-            (main, requests, me().cancelling())
+            let in_time = timeout(ms(500), async { ignore(victim.await) }).await;
+            let ended = (in_time.is_ok(), of_victim.cancelling() == requests);
+            (main, ended, me().cancelling())
         }
     });
     let ran = ran.map_err(|error| format!("the main task: {error}"))?;
     if ran.0 != (true, 0, "slept", 0) {
         return Err(format!("the bystander and the counts: {:?}", ran.0));
+    }
+    if ran.1 != (true, true) {
+        return Err(format!(
+            "the task ended in time, with its count: {:?}",
+            ran.1
+        ));
     }
     if ran.2 != 0 {
         return Err(format!("the main task's count: {}", ran.2));
@@ -396,7 +412,7 @@ fn random_trees_end_and_leave_nothing_behind() {
         return;
     }
     let mut failed = Vec::new();
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let ended = std::panic::catch_unwind(|| run_seed(seed));
         match ended {
             Ok(Ok(())) => {}
@@ -407,19 +423,18 @@ fn random_trees_end_and_leave_nothing_behind() {
     let few: Vec<_> = failed.iter().take(10).collect();
     assert!(
         failed.is_empty(),
-        "{} of {SEEDS} seeds: {few:#?}",
-        failed.len()
+        "{} of {} seeds: {few:#?}",
+        failed.len(),
+        seeds()
     );
 }
 
 #[test]
 fn random_trees_leak_no_memory() {
-    for seed in 0..SEEDS / 30 {
+    for seed in 0..seeds() / 30 {
         let mut left = [0; 4];
         for left in &mut left {
-            let before = blocks();
-            let _ = run_seed(seed);
-            *left = blocks() - before;
+            *left = measure(|| ignore(run_seed(seed))).count_current;
         }
         let least = left[1..].iter().min().expect("there are rounds");
         assert!(*least <= 0, "seed {seed} leaves {left:?} blocks");

@@ -46,7 +46,8 @@ fn nothing_to_do_is_nothing() {
     let world = World::new();
     cancel_all_tasks(&world).expect("there is nothing to do");
     world.close();
-    cancel_all_tasks(&world).expect("there is nothing to do");
+    let refused = cancel_all_tasks(&world);
+    assert!(matches!(refused, Err(RunError::Loop(LoopError::Closed))));
 }
 
 #[test]

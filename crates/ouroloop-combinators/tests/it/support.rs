@@ -1,8 +1,7 @@
-//! What the tests share: loops on virtual time that report, a log, guards that are counted, and an
-//! allocator that counts.
+//! What the tests share: loops on virtual time that report, a log, and guards that say when
+//! they are dropped.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::pending;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -193,40 +192,5 @@ pub struct OnDrop(Log, String);
 impl Drop for OnDrop {
     fn drop(&mut self) {
         self.0.say(std::mem::take(&mut self.1));
-    }
-}
-
-struct Counting;
-
-thread_local! {
-    static BLOCKS: Cell<isize> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// The blocks that this thread has in use.
-pub fn blocks() -> isize {
-    BLOCKS.get()
-}
-
-fn count(blocks: isize) {
-    // A thread that is ending still frees.
-    let _ = BLOCKS.try_with(|it| it.set(it.get() + blocks));
-}
-
-// SAFETY: everything is passed on to the system's allocator, with the arguments as they came; the
-// counting allocates nothing, since the thread local is constant and has no destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same one.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(-1);
-        // SAFETY: the caller got `memory` from `alloc` above with this layout, hence from System.
-        unsafe { System.dealloc(memory, layout) }
     }
 }

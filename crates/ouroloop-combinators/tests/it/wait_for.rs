@@ -12,7 +12,7 @@ use ouroloop_task::{
 use crate::support::{Failure, Log, Oops, after, hops, me, message_of, ms, now, run, stubborn};
 
 fn timed_out<T>(ended: &Result<T, AwaitError>) -> bool {
-    matches!(ended, Err(AwaitError::Timeout(TimeoutError { .. })))
+    matches!(ended, Err(AwaitError::Timeout(TimeoutError)))
 }
 
 #[test]

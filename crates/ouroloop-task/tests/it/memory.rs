@@ -1,10 +1,7 @@
 //! What the allocator sees: whatever a program did with its tasks, nothing is left of a loop that
 //! is closed and whose handles are gone. And what a closing loop drops, where and how often.
-//!
-//! Counted per thread, so that tests do not count for each other.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,6 +9,7 @@ use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
+use allocation_counter::measure;
 use ouroloop_task::{
     AsFutureRef, LoopTasks, Task, TaskBuilder, TaskError, Waiter, bare_yield, catch_cancelled,
     create_future, create_task, current_task,
@@ -19,49 +17,19 @@ use ouroloop_task::{
 
 use crate::support::{Log, World, ignore, ms, on_drop, own_waker, poll_once, quiet_panic, sleep};
 
-struct Counting;
-
-thread_local! {
-    static BLOCKS: Cell<isize> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn count(blocks: isize) {
-    // A thread that is ending still frees.
-    let _ = BLOCKS.try_with(|it| it.set(it.get() + blocks));
-}
-
-// SAFETY: everything is passed on to the system's allocator, with the arguments as they came; the
-// counting allocates nothing, since the thread local is constant and has no destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same one.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(-1);
-        // SAFETY: the caller got `memory` from `alloc` above with this layout, hence from System.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
 /// Runs `scenario` with a loop of its own, again and again, and fails if each time leaves blocks
 /// behind. A few rounds may: they fill tables of the process that are there for good.
 fn leaves_nothing(scenario: impl Fn(&World)) {
     const ROUNDS: usize = if cfg!(miri) { 3 } else { 8 };
     let mut left = [0; ROUNDS];
     for left in &mut left {
-        let before = BLOCKS.get();
-        let world = World::new();
-        scenario(&world);
-        world.close();
-        world.take_reports();
-        drop(world);
-        *left = BLOCKS.get() - before;
+        let round = || {
+            let world = World::new();
+            scenario(&world);
+            world.close();
+            world.take_reports();
+        };
+        *left = measure(round).count_current;
     }
     let least = left.iter().skip(1).min().expect("there are rounds");
     assert!(*least <= 0, "blocks that each round left: {left:?}");
@@ -73,6 +41,7 @@ fn run_leaves_nothing<F: Future<Output: 'static> + 'static>(main: impl Fn() -> F
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it leaks on purpose")]
 fn h11_a_scenario_that_leaks_is_found() {
     let found = std::panic::catch_unwind(|| {
         leaves_nothing(|_| std::mem::forget(Box::new(1)));
@@ -202,9 +171,7 @@ fn h11_tasks_that_are_held_by_their_own_callbacks() {
 
 #[test]
 fn h11_handles_that_outlive_their_loop() {
-    let before_all = Cell::new(0);
     leaves_nothing(|world| {
-        before_all.set(BLOCKS.get());
         let (done, idle, cancelled) = (
             world.create_task(async { vec![1] }).expect("it is open"),
             world.create_task(pending::<Vec<u8>>()).expect("it is open"),
@@ -284,46 +251,46 @@ fn h11_values_and_errors_that_nobody_takes() {
 #[test]
 fn h11_memory_is_flat_while_tasks_come_and_go() {
     let world = World::new();
-    let rounds = if cfg!(miri) { 20 } else { 2_000 };
-    let growth = world.run(async move {
-        let mut after_warm_up = 0;
-        for round in 0..rounds {
-            if round == rounds / 2 {
-                after_warm_up = BLOCKS.get();
+    let rounds = if cfg!(miri) { 10 } else { 1_000 };
+    let many = || {
+        world.run(async move {
+            for round in 0..rounds {
+                let promise = create_future();
+                let waiting = create_task(promise.future().into_future());
+                let cancelled = create_task(sleep(ms(3600)));
+                let caught = create_task(catch_cancelled(pending::<()>()));
+                bare_yield().await;
+                promise.set_result(round).expect("it is pending");
+                cancelled.cancel();
+                caught.cancel();
+                assert!(waiting.await.is_ok() && cancelled.await.is_err() && caught.await.is_ok());
             }
-            let promise = create_future();
-            let waiting = create_task(promise.future().into_future());
-            let cancelled = create_task(sleep(ms(3600)));
-            let caught = create_task(catch_cancelled(pending::<()>()));
-            bare_yield().await;
-            promise.set_result(round).expect("it is pending");
-            cancelled.cancel();
-            caught.cancel();
-            assert!(waiting.await.is_ok() && cancelled.await.is_err() && caught.await.is_ok());
-        }
-        BLOCKS.get() - after_warm_up
-    });
-    assert!(growth <= 0, "{growth} blocks");
+        });
+    };
+    let (warm_up, after) = (measure(many), measure(many));
+    assert!(after.count_current <= 0, "{after:?}");
+    assert!(
+        after.count_max <= warm_up.count_max,
+        "{warm_up:?} {after:?}"
+    );
 }
 
 #[test]
 fn h11_a_detached_task_that_waits_for_a_promise_that_breaks_is_freed_in_the_open_loop() {
     let world = World::new();
-    let left = world.run(async {
-        let mut left = Vec::new();
-        for _ in 0..5 {
-            let before = BLOCKS.get();
-            let promise = create_future::<u32>();
-            drop(create_task(promise.future().into_future()));
-            bare_yield().await;
-            drop(promise);
-            bare_yield().await;
-            bare_yield().await;
-            left.push(BLOCKS.get() - before);
-        }
-        left
+    let left = [(); 5].map(|()| {
+        let round = || {
+            world.run(async {
+                let promise = create_future::<u32>();
+                drop(create_task(promise.future().into_future()));
+                bare_yield().await;
+                drop(promise);
+                bare_yield().await;
+            });
+        };
+        measure(round).count_current
     });
-    assert_eq!(left[4], 0, "{left:?}");
+    assert!(left[4] <= 0, "{left:?}");
 }
 
 /// Remembers the threads in which its guards were dropped.
