@@ -766,3 +766,127 @@ fn a_wide_join_of_timeouts_takes_no_memory_with_it() {
     });
     assert!(left[4] <= 0, "{left:?}");
 }
+
+/// The future that a waker polls, inline.
+type Inline = Rc<RefCell<Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>>>;
+
+thread_local! {
+    static INLINE: RefCell<Option<Inline>> = const { RefCell::new(None) };
+}
+
+/// Polls what it is to wake at once, inside of `wake`.
+struct PollsInline;
+
+impl std::task::Wake for PollsInline {
+    fn wake(self: std::sync::Arc<Self>) {
+        let inline = INLINE.with_borrow(Clone::clone).expect("it was set");
+        let Some(mut future) = inline.take() else {
+            return;
+        };
+        let waker = std::task::Waker::from(self);
+        let mut cx = std::task::Context::from_waker(&waker);
+        if future.as_mut().poll(&mut cx).is_pending() {
+            inline.replace(Some(future));
+        }
+    }
+}
+
+/// First polled in a task, and then inside of whatever wakes it.
+fn polled_inline(future: impl Future<Output = ()> + 'static) {
+    let inline: Inline = Rc::new(RefCell::new(Some(Box::pin(future))));
+    INLINE.set(Some(inline));
+    std::task::Waker::from(std::sync::Arc::new(PollsInline)).wake();
+}
+
+#[test]
+fn h10_what_wakes_a_combinator_holds_nothing_that_its_poll_needs() {
+    let log = Log::default();
+    let world = crate::support::World::new();
+    world.run({
+        let log = log.clone();
+        async move {
+            let cases: Vec<(&str, std::pin::Pin<Box<dyn Future<Output = ()>>>)> = vec![
+                (
+                    "group",
+                    Box::pin(async {
+                        let ended = task_group(async |tg| {
+                            for n in 1..4 {
+                                tg.create_task(sleep(ms(n)))?;
+                            }
+                            Ok::<_, Any>(())
+                        });
+                        ended.await.expect("nothing fails");
+                    }),
+                ),
+                (
+                    "failing-group",
+                    Box::pin(async {
+                        let ended = task_group(async |tg| {
+                            tg.create_task(async {
+                                sleep(ms(1)).await;
+                                Err::<(), _>(Oops("the last child"))
+                            })?;
+                            Ok::<_, Any>(())
+                        });
+                        assert!(ended.await.is_err(), "its error is there by then");
+                    }),
+                ),
+                (
+                    "gather",
+                    Box::pin(async {
+                        gather([ok_after(1, 1), ok_after(2, 2)])
+                            .await
+                            .expect("nothing fails");
+                    }),
+                ),
+                (
+                    "as_completed",
+                    Box::pin(async {
+                        let mut stream =
+                            ouroloop_combinators::as_completed([after(1, 1), after(2, 2)]);
+                        while stream.next().await.is_some() {}
+                    }),
+                ),
+                (
+                    "wait",
+                    Box::pin(async {
+                        let tasks = [create_task(sleep(ms(1))), create_task(sleep(ms(2)))];
+                        ouroloop_combinators::wait(&tasks)
+                            .await
+                            .expect("there are some");
+                    }),
+                ),
+                (
+                    "shield",
+                    Box::pin(async {
+                        shield(&create_task(sleep(ms(1))))
+                            .await
+                            .expect("it has a value");
+                    }),
+                ),
+                (
+                    "wait_for",
+                    Box::pin(async {
+                        wait_for(create_task(sleep(ms(1))), ms(5))
+                            .await
+                            .expect("in time");
+                    }),
+                ),
+                ("sleep", Box::pin(sleep(ms(1)))),
+            ];
+            for (name, future) in cases {
+                let say = log.clone();
+                polled_inline(async move {
+                    future.await;
+                    say.say(name);
+                });
+                sleep(ms(10)).await;
+            }
+            INLINE.take();
+        }
+    });
+    assert_eq!(
+        log.take(),
+        "group failing-group gather as_completed wait shield wait_for sleep"
+    );
+}
