@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -43,7 +43,6 @@ use crate::error::{AwaitError, TimeoutError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use futures_util::StreamExt;
 /// use ouroloop_combinators::{as_completed, sleep};
 /// use ouroloop_core::new_event_loop;
 /// use ouroloop_task::LoopTasks;
@@ -54,8 +53,13 @@ use crate::error::{AwaitError, TimeoutError};
 /// }
 ///
 /// let event_loop = new_event_loop()?;
-/// let order: Vec<_> = event_loop.run_until_complete(async {
-///     as_completed([after(20), after(1)]).map(Result::unwrap).collect().await
+/// let order = event_loop.run_until_complete(async {
+///     let mut order = Vec::new();
+///     let mut results = as_completed([after(20), after(1)]);
+///     while let Some(result) = results.next().await {
+///         order.push(result.unwrap());
+///     }
+///     order
 /// })?;
 /// assert_eq!(order, [1, 20]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -98,7 +102,7 @@ where
     }
 }
 
-/// The stream of [`as_completed`].
+/// The results of [`as_completed`], as a stream: take them by [`next`](AsCompleted::next).
 #[must_use = "the results are lost unless the stream is read to its end"]
 pub struct AsCompleted<T: 'static> {
     items: Vec<Option<Eventual<T>>>,
@@ -168,6 +172,15 @@ impl<T> AsCompleted<T> {
         // Making the stream took a running loop already.
         self.state.timer.replace(timer.ok());
         self
+    }
+
+    /// The next result; `None` once all were given. `StreamExt` of futures-util has more.
+    ///
+    /// # Cancellation
+    ///
+    /// A wait that is cancelled takes no result away.
+    pub async fn next(&mut self) -> Option<Result<T, AwaitError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// How many results are still to come.

@@ -173,6 +173,10 @@ pub enum TaskGroupError {
 }
 
 /// What a child of a group may give: a `Result`, or nothing.
+#[diagnostic::on_unimplemented(
+    message = "a child of a task group gives a `Result` or `()`, not `{Self}`",
+    note = "let it end with `Ok::<_, TaskError>(value)`, or any other error type"
+)]
 pub trait ChildOutput {
     /// The value of the child's task.
     type Value: 'static;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ouroloop_task::{
-    AsFutureRef, FutureRef, Promise, PromiseFuture, PromiseValue, TaskError, create_future,
+    AsFutureRef, Awaitable, FutureRef, Promise, PromiseFuture, PromiseValue, TaskError,
+    create_future,
 };
 use pin_project_lite::pin_project;
 
@@ -55,12 +56,11 @@ use crate::error::ErrorIsValue;
 ///         sleep(Duration::from_millis(2)).await;
 ///         "saved"
 ///     });
-///     let late = timeout(Duration::from_millis(1), shield(&saving).into_future()).await;
+///     let late = timeout(Duration::from_millis(1), shield(&saving)).await;
 ///     assert!(late.is_err());
 ///     saving.await
 /// })??;
 /// assert_eq!(saved, "saved");
-/// # use std::future::IntoFuture;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
@@ -173,6 +173,22 @@ where
             outer: self.outer.map(IntoFuture::into_future),
             inner: self.inner.into_future(),
         }
+    }
+}
+
+impl<W, T> Awaitable for Shield<W>
+where
+    W: AsFutureRef + IntoFuture<Output = Result<T, TaskError>>,
+{
+    type Output = T;
+    type Awaited = Shielded<W::IntoFuture>;
+
+    fn into_awaited(self) -> Self::Awaited {
+        self.into_future()
+    }
+
+    fn existing(&self) -> Option<FutureRef> {
+        Some(self.as_future_ref())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `timeout`, `timeout_at`, and the timeout whose deadline moves.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::IntoFuture;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use ouroloop_task::{Cancelled, Scope, ScopeHandle, TaskRef, current_task};
 
 use crate::error::TimeoutError;
 
-/// Runs `future` for at most `delay`; `None` is no limit.
+/// Runs `future`, or awaits a task or a promise, for at most `delay`; `None` is no limit.
 ///
 /// At the deadline what `future` is waiting for is cancelled, as `cancel()` would, and it unwinds
 /// up to here. It may catch that and clean up, for as long as it likes.
@@ -49,7 +49,7 @@ use crate::error::TimeoutError;
 /// assert!(late.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn timeout<F: Future>(
+pub async fn timeout<F: IntoFuture>(
     delay: impl Into<Option<Duration>>,
     future: F,
 ) -> Result<F::Output, TimeoutError> {
@@ -57,7 +57,7 @@ pub async fn timeout<F: Future>(
     if let Some(delay) = delay.into() {
         guard.handle.set_delay(delay);
     }
-    let caught = guard.scope.catch(future).await;
+    let caught = guard.scope.catch(future.into_future()).await;
     guard.exit(caught).await
 }
 
@@ -74,13 +74,13 @@ pub async fn timeout<F: Future>(
 /// # Panics
 ///
 /// Outside of a task, when it is first polled.
-pub async fn timeout_at<F: Future>(
+pub async fn timeout_at<F: IntoFuture>(
     when: impl Into<Option<Duration>>,
     future: F,
 ) -> Result<F::Output, TimeoutError> {
     let guard = Guard::enter();
     guard.handle.set_deadline(when.into());
-    let caught = guard.scope.catch(future).await;
+    let caught = guard.scope.catch(future.into_future()).await;
     guard.exit(caught).await
 }
 

@@ -20,6 +20,12 @@ use crate::tasks::Tasks;
 ///
 /// Its first step is queued: it runs in the next iteration, after what was scheduled before.
 ///
+/// # Differences from asyncio
+///
+/// A future's `Err` is a value like any other, so a task that nobody awaits loses it without a
+/// word. [`TaskBuilder::fallible`] makes a task whose `Err` is an error: it is reported if nobody
+/// ever looks at it. A panic is always reported.
+///
 /// # Panics
 ///
 /// If no loop is running in this thread; [`LoopTasks::create_task`](crate::LoopTasks::create_task)

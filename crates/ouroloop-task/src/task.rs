@@ -14,7 +14,7 @@ use crate::task_ref::{AsFutureRef, FutureRef, TaskRef};
 use crate::tasks::Tasks;
 use crate::wait::Wait;
 
-/// The handle of a task: a future that the loop runs step by step, beside the others.
+/// The handle of a task: of a coroutine that the loop runs step by step, beside the others.
 ///
 /// [`create_task`](crate::create_task) makes one. The loop owns it: dropping the handle detaches
 /// the task, which goes on. Awaiting it by value moves the result out; awaiting `&task` lends it,

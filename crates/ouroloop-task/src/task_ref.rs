@@ -53,7 +53,7 @@ impl TaskInfo {
     }
 
     pub(crate) fn describe(&self) -> String {
-        format!("task {:?} created at {}", self.name(), self.created_at)
+        format!("task {:?}", self.name())
     }
 }
 
@@ -362,6 +362,10 @@ impl std::fmt::Debug for TaskRef {
 /// What has a [`FutureRef`]: a task, a promise, a gather, or a reference to one.
 ///
 /// The functions that take several things of one kind or of many, as `wait` does, take these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a task nor a promise",
+    note = "a coroutine has no handle yet: make one with `create_task(...)`, and pass the task or `&task`"
+)]
 pub trait AsFutureRef {
     /// A reference to it, without its type.
     fn as_future_ref(&self) -> FutureRef;

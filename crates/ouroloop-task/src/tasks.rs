@@ -497,7 +497,10 @@ impl Client for Tasks {
             return "a timer of a waiting task".to_owned();
         }
         match self.cell_of(key_of(payload)) {
-            Some(cell) => cell.info().describe(),
+            Some(cell) => {
+                let info = cell.info();
+                format!("{} created at {}", info.describe(), info.created_at)
+            }
             None => "a task that is done".to_owned(),
         }
     }

@@ -66,7 +66,8 @@ fn compare(arguments: &Arguments, out: &mut impl Write) -> Result<Report, Box<dy
             }
             let (verdict, run) = Verdict::of(&scenario);
             report.count(&verdict);
-            if shown(&scenario) {
+            let skipped = matches!(verdict, Verdict::Skipped { .. });
+            if shown(&scenario) && !skipped {
                 let trace = run.map(|run| run.trace).unwrap_or_default();
                 write!(out, "{}", side_by_side(&scenario.trace, &trace))?;
             }
@@ -83,6 +84,12 @@ fn compare(arguments: &Arguments, out: &mut impl Write) -> Result<Report, Box<dy
     }
     if let (Some(name), true) = (&arguments.show, report == Report::default()) {
         return Err(format!("no scenario is named {name}").into());
+    }
+    if report.skipped > 0 {
+        writeln!(
+            out,
+            "skipped are those that need locks, events or queues, which are to come"
+        )?;
     }
     writeln!(out, "{report}")?;
     Ok(report)

@@ -11,6 +11,10 @@ use ouroloop_task::{AsFutureRef, Eventual, FutureRef, IntoTask, PromiseValue, Ta
 use super::core::Core;
 
 /// A tuple of what `gather!` runs.
+#[diagnostic::on_unimplemented(
+    message = "`gather!` runs up to 8 awaitables that each give a `Result` with one error type",
+    note = "the error type has to be made of a `TaskError` too, as `io::Error` and boxed errors are; for other outputs use the function `gather(...)` and `.values()`"
+)]
 pub trait GatherTuple<E> {
     /// What each runs as.
     type Children;
@@ -165,7 +169,9 @@ gather_tuples! {
 
 /// Runs awaitables of different types beside each other and gathers their results in a tuple.
 ///
-/// Each gives a `Result` with the same error type; the first error wins, and the others go on.
+/// Each gives a `Result` with the same error type, which has to be made of a `TaskError` too (as
+/// `io::Error` and boxed errors are); the first error wins, and the others go on. For outputs that
+/// are no `Result` there are the function and [`values`](crate::Gather::values).
 /// It is the function [`gather`](crate::gather()) in all else.
 ///
 /// # Examples
