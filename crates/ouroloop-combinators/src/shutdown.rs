@@ -57,7 +57,7 @@ fn report(event_loop: &LoopRef, task: &TaskRef) {
         return;
     }
     let mut context = ExceptionContext::new("unhandled exception during run() shutdown")
-        .with_source(format!("{future:?}"))
+        .with_source(format!("task {:?}", task.name()))
         .with_created_at(task.created_at());
     if let Some(error) = future.exception() {
         context = context.with_exception(error);

@@ -3,8 +3,7 @@
 //! Scopes and waits link to each other by these names instead of by address, so that one that
 //! outlives what it points at finds nothing there, rather than something else.
 
-/// The name of an entry. It never becomes valid again once its entry is gone, until the
-/// generation wraps round.
+/// The name of an entry. It never becomes valid again once its entry is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Key {
     pub(crate) index: u32,
@@ -26,7 +25,7 @@ impl Key {
 /// The index that ends a list.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// Generations are compared in this many bits, since a waker has room for no more.
+/// How much of a generation goes into a word: a waker has room for no more.
 pub(crate) const GENERATION_MASK: u32 = (1 << 20) - 1;
 
 /// Indices stay below this, for the same reason.
@@ -100,10 +99,13 @@ impl<T> Arena<T> {
             return None;
         }
         let value = entry.value.take()?;
-        entry.generation = entry.generation.wrapping_add(1) & GENERATION_MASK;
-        entry.next_free = self.free;
-        self.free = key.index;
         self.live -= 1;
+        // A place whose generations are used up is not used again: its names stay stale for good.
+        if let Some(generation) = entry.generation.checked_add(1) {
+            entry.generation = generation;
+            entry.next_free = self.free;
+            self.free = key.index;
+        }
         Some(value)
     }
 
@@ -123,6 +125,19 @@ impl<T> Arena<T> {
             return None;
         }
         entry.value.as_mut()
+    }
+
+    /// The name that a word stands for, which has part of a generation only. It may be that of
+    /// an entry that took the place a million times later.
+    #[inline]
+    pub(crate) fn resolve(&self, index: u32, low_generation: u32) -> Key {
+        match self.entries.get(index as usize) {
+            Some(entry) if entry.generation & GENERATION_MASK == low_generation => Key {
+                index,
+                generation: entry.generation,
+            },
+            _ => Key::NONE,
+        }
     }
 
     /// The entry at an index that a list holds.

@@ -141,8 +141,9 @@ impl Tasks {
         }
         let left_out = {
             let scopes = self.scopes.borrow();
-            if scopes.get(target).is_none() {
-                return;
+            match scopes.get(target) {
+                Some(record) if record.first_child != NIL => {}
+                _ => return,
             }
             let nodes = self.nodes.borrow();
             let mut innermost = scopes.below(target);

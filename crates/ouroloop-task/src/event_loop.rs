@@ -56,11 +56,11 @@ pub trait LoopTasks {
         F: Future + 'static,
         F::Output: 'static;
 
-    /// A promise of this loop. It can be made, but not awaited, once the loop is closed.
+    /// A promise of this loop.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] if the loop is closed and never had a task.
+    /// [`LoopError::Closed`] once the loop is closed.
     fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError>;
 
     /// A promise whose `cancel()` asks others instead: see [`Delegate`].

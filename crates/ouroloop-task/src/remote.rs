@@ -48,9 +48,11 @@ impl<T: 'static> Promise<T> {
     pub fn remote(&self) -> RemotePromise<T> {
         let tasks = self.tasks();
         let setter: Box<dyn Any> = Box::new(self.clone());
+        // A closed loop keeps nothing, and refuses to set it.
+        let key = (!tasks.is_closed()).then(|| tasks.remotes.borrow_mut().insert(setter));
         RemotePromise {
             event_loop: tasks.event_loop.remote(),
-            key: Some(tasks.remotes.borrow_mut().insert(setter)),
+            key,
             sets: PhantomData,
         }
     }
@@ -91,9 +93,7 @@ impl<T> RemotePromise<T> {
         &mut self,
         with: impl FnOnce(P) + Send + 'static,
     ) -> Result<(), LoopError> {
-        let Some(key) = self.key.take() else {
-            return Ok(());
-        };
+        let key = self.key.take().ok_or(LoopError::Closed)?;
         self.event_loop.call_soon_threadsafe(move || {
             let promise = Tasks::running()
                 .and_then(|tasks| tasks.remotes.borrow_mut().remove(key))

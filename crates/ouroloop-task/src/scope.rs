@@ -237,17 +237,22 @@ impl Arena<ScopeRecord> {
     /// The scopes of the subtree at `top`, outermost first, in the order of their entry.
     pub(crate) fn below(&self, top: Key) -> Vec<Key> {
         let mut found = vec![top];
-        let mut next = 0;
-        // Depth first: a scope's children are put right after it.
-        while next < found.len() {
-            let mut child = self.at(found[next].index).first_child;
-            let mut place = next + 1;
-            while child != NIL {
-                found.insert(place, self.key_at(child));
-                place += 1;
-                child = self.at(child).next;
+        let mut scope = top;
+        loop {
+            let record = self.at(scope.index);
+            if record.first_child != NIL {
+                scope = self.key_at(record.first_child);
+            } else {
+                // Up until there is a sibling, and on with that.
+                while scope != top && self.at(scope.index).next == NIL {
+                    scope = self.at(scope.index).parent;
+                }
+                if scope == top {
+                    break;
+                }
+                scope = self.key_at(self.at(scope.index).next);
             }
-            next += 1;
+            found.push(scope);
         }
         found
     }

@@ -13,8 +13,8 @@
 //! All is in one thread: a cell is neither `Send` nor `Sync`, and nothing here hands it to another.
 //! What remains is that no two references to `stage` overlap when one of them is exclusive:
 //!
-//! - While the stage is `Future`, only `poll` and `end` look into it. `Tasks` calls them for a task
-//!   that is not already being polled (`RUNNING`), and `end` only after the last `poll`.
+//! - While the stage is `Future`, only `poll` and `end` look into it, and each refuses while one of
+//!   them is under way (`busy`): a future may close its own loop, which ends all other tasks.
 //! - `Done` is set, and the `DONE` flag after it, before anybody else looks.
 //! - `Done` is left only by `take`, whose contract excludes living loans.
 
@@ -43,6 +43,8 @@ where
     is_error: Cell<Option<ErrorCheck<C::Value>>>,
     /// A value is being looked at through `read`.
     reading: Cell<bool>,
+    /// The future is being polled, or dropped by `end`.
+    busy: Cell<bool>,
     stage: UnsafeCell<Stage<F, C::Value>>,
 }
 
@@ -87,6 +89,9 @@ where
 /// A task, whatever its future and its value.
 pub(crate) trait TaskObject: Awaited {
     fn info(&self) -> &TaskInfo;
+
+    /// Whether its future is being polled or dropped right now, further out on the stack.
+    fn is_busy(&self) -> bool;
 
     /// Polls the future; an output is kept.
     fn poll(&self, waker: &Waker) -> Poll<()>;
@@ -135,6 +140,7 @@ where
             info,
             is_error: Cell::new(None),
             reading: Cell::new(false),
+            busy: Cell::new(false),
             stage: UnsafeCell::new(Stage::Future(future)),
         }
     }
@@ -231,10 +237,14 @@ where
         &self.info
     }
 
+    fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
     fn poll(&self, waker: &Waker) -> Poll<()> {
-        self.info.started.set(true);
-        // SAFETY: exclusive: `RUNNING` keeps a second poll out, and nobody else looks into a
-        // stage that is not done.
+        let _busy = Flag::raise(&self.busy);
+        // SAFETY: exclusive: `busy` keeps a second `poll`, and `end`, out; nobody else looks into
+        // a stage that is not done.
         let stage = unsafe { &mut *self.stage.get() };
         let Stage::Future(future) = stage else {
             unreachable!("a task is not scheduled after its end");
@@ -254,9 +264,10 @@ where
     }
 
     fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
+        let _busy = Flag::raise(&self.busy);
         let dropped = match error {
-            // SAFETY: exclusive: the last poll is over, and `DONE`, which lets others look, is
-            // set below.
+            // SAFETY: exclusive: `busy` keeps `poll`, and a second `end`, out; `DONE`, which lets
+            // others look, is set below.
             Some(error) => unsafe { self.replace(Stage::Done(Err(error))) },
             None => Ok(()),
         };
@@ -333,6 +344,25 @@ where
 
     fn into_object(self: Rc<Self>) -> Rc<dyn TaskObject> {
         self
+    }
+}
+
+/// A flag that is up, also if what happens meanwhile panics.
+struct Flag<'a>(&'a Cell<bool>);
+
+impl<'a> Flag<'a> {
+    fn raise(flag: &'a Cell<bool>) -> Flag<'a> {
+        assert!(
+            !flag.replace(true),
+            "a future is neither polled nor dropped within its own poll or drop"
+        );
+        Flag(flag)
+    }
+}
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 

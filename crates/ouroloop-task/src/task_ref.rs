@@ -19,7 +19,6 @@ pub(crate) struct TaskInfo {
     pub(crate) root: Cell<Key>,
     pub(crate) created_at: &'static Location<'static>,
     pub(crate) context: Cell<Option<Context>>,
-    pub(crate) started: Cell<bool>,
     /// The requests to cancel that were left when it ended.
     pub(crate) last_count: Cell<u32>,
     /// Whether the loop's close reports it if it is still pending then.
@@ -39,7 +38,6 @@ impl TaskInfo {
             root: Cell::new(Key::NONE),
             created_at,
             context: Cell::new(context),
-            started: Cell::new(false),
             last_count: Cell::new(0),
             log_destroyed: Cell::new(true),
         }
@@ -224,7 +222,14 @@ impl std::fmt::Debug for FutureRef {
             (true, None) => "finished".to_owned(),
         };
         match self.0.task() {
-            Some(info) => write!(f, "<{}, {state}>", info.describe()),
+            Some(info) => {
+                write!(
+                    f,
+                    "<{} created at {}, {state}>",
+                    info.describe(),
+                    info.created_at
+                )
+            }
             None => write!(f, "<promise, {state}>"),
         }
     }

@@ -24,7 +24,7 @@ use ouroloop_core::{
     swap_context, with_running,
 };
 
-use crate::arena::{Arena, Key, NIL};
+use crate::arena::{Arena, GENERATION_MASK, Key, NIL};
 use crate::builder::TaskFactory;
 use crate::cancel::AskStack;
 use crate::error::TaskError;
@@ -125,7 +125,11 @@ impl Tasks {
 
     fn word(&self, kind: u64, key: Key) -> ouroloop_core::ClientWord {
         self.client()
-            .word(kind | u64::from(key.generation) << 24 | u64::from(key.index))
+            .word(kind | u64::from(key.generation & GENERATION_MASK) << 24 | u64::from(key.index))
+    }
+
+    fn scope_of(&self, payload: u64) -> Key {
+        resolve(&self.scopes.borrow(), payload)
     }
 
     /// The word that fires a wait when its turn comes.
@@ -139,7 +143,7 @@ impl Tasks {
     }
 
     /// Wakes a task of the loop `id`, which runs in this thread.
-    pub(crate) fn wake_local(id: LoopId, root: Key) {
+    pub(crate) fn wake_local(id: LoopId, word: u64) {
         // A waker may be called from the destructor of another thread-local.
         let _ = REGISTRY.try_with(|all| {
             if let Some(tasks) = all
@@ -147,7 +151,7 @@ impl Tasks {
                 .iter()
                 .find(|tasks| tasks.event_loop.id() == id)
             {
-                tasks.wake(root);
+                tasks.posted(word);
             }
         });
     }
@@ -376,6 +380,8 @@ impl Tasks {
         let record = scopes.at_mut(root.index);
         let mark = record.take_mark();
         let error = match (polled, mark) {
+            // It closed its loop itself, which left it to end here.
+            (Ok(Poll::Pending), None) if self.closed.get() => Some(TaskError::LoopClosed),
             (Ok(Poll::Pending), None) => {
                 drop(scopes);
                 return self.suspend(root);
@@ -433,6 +439,10 @@ impl Tasks {
 
     /// Ends a task with `error`, or with the value that its poll has stored.
     fn finish(&self, root: Key, cell: &Rc<dyn TaskObject>, error: Option<TaskError>) {
+        if cell.is_busy() {
+            // The loop is being closed by the task itself, whose poll or end goes on after this.
+            return;
+        }
         let dropped = match error {
             None => cell.end(None),
             // Its destructors run as a `finally` does.
@@ -478,25 +488,25 @@ impl Tasks {
 impl Client for Tasks {
     #[inline]
     fn run(&self, payload: u64) {
-        let key = key_of(payload);
         match payload & KIND {
-            STEP => self.step(key),
+            STEP => self.step(self.scope_of(payload)),
             FIRE => {
-                self.fire_own(key);
+                let wait = resolve(&self.nodes.borrow(), payload);
+                self.fire_own(wait);
             }
-            _ => self.expire(key),
+            _ => self.expire(self.scope_of(payload)),
         }
     }
 
     fn posted(&self, payload: u64) {
-        self.wake(key_of(payload));
+        self.wake(self.scope_of(payload));
     }
 
     fn describe(&self, payload: u64) -> String {
         if payload & KIND != STEP {
             return "a timer of a waiting task".to_owned();
         }
-        match self.cell_of(key_of(payload)) {
+        match self.cell_of(self.scope_of(payload)) {
             Some(cell) => {
                 let info = cell.info();
                 format!("{} created at {}", info.describe(), info.created_at)
@@ -511,7 +521,7 @@ impl Client for Tasks {
         // One by one, since the drop of one future may end another's last handle.
         for cell in self.all() {
             let info = cell.info();
-            if info.log_destroyed.get() {
+            if info.log_destroyed.get() && !cell.is_busy() {
                 let context = ExceptionContext::new("Task was destroyed but it is pending!")
                     .with_source(info.describe())
                     .with_created_at(info.created_at);
@@ -550,11 +560,10 @@ fn too_many_tasks() -> LoopError {
     ))
 }
 
-fn key_of(payload: u64) -> Key {
-    Key {
-        index: (payload & 0xff_ffff) as u32,
-        generation: (payload >> 24 & 0xf_ffff) as u32,
-    }
+/// What a word names: 24 bits of index, and above them 20 of generation.
+fn resolve<T>(arena: &Arena<T>, payload: u64) -> Key {
+    let index = (payload & 0xff_ffff) as u32;
+    arena.resolve(index, (payload >> 24) as u32 & GENERATION_MASK)
 }
 
 fn find(all: &[Rc<Tasks>], id: LoopId) -> Option<Rc<Tasks>> {

@@ -14,7 +14,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use ouroloop_core::{ClientId, LoopId, post, running_loop_id};
 
-use crate::arena::Key;
+use crate::arena::{GENERATION_MASK, Key};
 use crate::tasks::Tasks;
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -42,7 +42,7 @@ pub(crate) fn is(waker: &Waker, event_loop: LoopId, client: ClientId, root: Key)
 fn word(event_loop: LoopId, client: ClientId, root: Key) -> *const () {
     let bits = u64::from(event_loop.index()) << 52
         | u64::from(client.index()) << 44
-        | u64::from(root.generation) << 24
+        | u64::from(root.generation & GENERATION_MASK) << 24
         | u64::from(root.index);
     ptr::without_provenance(bits as usize)
 }
@@ -55,11 +55,7 @@ fn wake(data: *const ()) {
     let bits = data.addr() as u64;
     let event_loop = LoopId::from_index((bits >> 52) as u16);
     if running_loop_id() == Some(event_loop) {
-        let key = Key {
-            index: (bits & 0xff_ffff) as u32,
-            generation: (bits >> 24 & 0xf_ffff) as u32,
-        };
-        return Tasks::wake_local(event_loop, key);
+        return Tasks::wake_local(event_loop, bits);
     }
     let client = ClientId::from_index((bits >> 44 & 0xff) as u8);
     post(event_loop, client.word(bits & 0xfff_ffff_ffff));

@@ -1,6 +1,5 @@
 //! The statements that await something, each by the function of its name.
 
-use futures_util::StreamExt;
 use ouroloop::{AsFutureRef, FutureRef, as_completed, gather, shield, sleep, wait, wait_for};
 
 use super::calls::Instance;

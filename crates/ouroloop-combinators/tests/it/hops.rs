@@ -4,7 +4,6 @@ use std::future::{IntoFuture, pending};
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use ouroloop_combinators::{
     FIRST_COMPLETED, as_completed, gather, shield, sleep, task_group, timeout, timeout_scope, wait,
     wait_for,

@@ -223,14 +223,15 @@ impl Connection {
         let socket = self.socket.take();
         drop(socket);
         self.seat.leave();
-        if let Some(waker) = self.read_waker.take() {
-            waker.wake();
-        }
         self.drainers.release();
         self.flushers.release();
         self.close_waiters.release();
         if let Some(on_lost) = self.on_lost.take() {
             on_lost();
+        }
+        // Last, since a foreign waker may panic.
+        if let Some(waker) = self.read_waker.take() {
+            waker.wake();
         }
     }
 

@@ -129,7 +129,10 @@ impl Listener {
 
 impl Turn for Listener {
     fn run(self: Rc<Self>) {
-        if let Err(error) = self.accept() {
+        let unfinished = Unfinished(&self.seat);
+        let accepted = self.accept();
+        std::mem::forget(unfinished);
+        if let Err(error) = accepted {
             self.rest(error);
         }
     }
@@ -147,10 +150,26 @@ impl Turn for Listener {
     }
 }
 
-/// Whether an accept failed for a reason that concerns nobody but the one who was to be accepted.
+/// A turn under way. Making the task of a handler may panic, in a task factory; no event would
+/// tell of those who wait behind that client, so another turn does.
+struct Unfinished<'a>(&'a Seat);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.schedule();
+    }
+}
+
+/// Whether an accept failed for a reason that concerns nobody but the one who was to be accepted:
+/// Linux hands on the network errors of the new socket (the manual page accept(2) lists them).
 fn is_about_one_client(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::PermissionDenied
     )
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use ouroloop_combinators::{sleep, timeout};
 use ouroloop_core::{ContextVar, get_running_loop, new_event_loop};
 use ouroloop_net::{NetError, Server, StreamReader, StreamWriter, open_connection, start_server};
-use ouroloop_task::{all_tasks, bare_yield, create_task};
+use ouroloop_task::{LoopTasks, all_tasks, bare_yield, create_task};
 
 use crate::support::{alone, polls, receive, reports, run, run_on, turns};
 
@@ -451,4 +451,32 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
         });
         event_loop.close().unwrap();
     });
+}
+
+#[test]
+fn a_task_factory_that_panics_costs_one_client_and_no_other() {
+    let event_loop = new_event_loop().unwrap();
+    let reports = reports(&event_loop);
+    let factory_loop = event_loop.downgrade();
+    run_on(&event_loop, async move {
+        let server = start_server(echo, "127.0.0.1", 0).await.unwrap();
+        let first = Cell::new(true);
+        factory_loop
+            .set_task_factory(Some(Rc::new(move |options| {
+                assert!(!first.replace(false), "the factory, once");
+                options
+            })))
+            .unwrap();
+        let (mut reader, _writer) = connect(&server).await;
+        assert_eq!(reader.read(1).await.unwrap(), b"", "this one is lost");
+        let (mut reader, writer) = connect(&server).await;
+        writer.write(b"hi\n").unwrap();
+        assert_eq!(reader.readline().await.unwrap(), b"hi\n");
+        writer.close();
+        factory_loop.set_task_factory(None).unwrap();
+        server.close();
+        server.wait_closed().await.unwrap();
+    });
+    assert_eq!(reports.borrow().len(), 1);
+    event_loop.close().unwrap();
 }

@@ -28,6 +28,7 @@ mod reports;
 mod run;
 /// `catch_cancelled`, `raise_cancelled`, `Scope`.
 mod scopes;
+mod soundness;
 /// `Task`, `TaskRef`, `TaskBuilder`, `Eventual`.
 mod task;
 /// Wake-ups from other threads.
