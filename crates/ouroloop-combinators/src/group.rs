@@ -296,10 +296,12 @@ impl State {
 
     fn child_done(&self, id: u64, child: &FutureRef) {
         self.children.borrow_mut().remove(&id);
-        if self.children.borrow().is_empty() {
-            if let Some(exit) = &*self.exit.borrow() {
-                exit.fire();
-            }
+        let exit = match self.children.borrow().is_empty() {
+            true => self.exit.take(),
+            false => None,
+        };
+        if let Some(exit) = exit {
+            exit.fire();
         }
         if child.cancelled() {
             return;
