@@ -296,21 +296,22 @@ impl State {
 
     fn child_done(&self, id: u64, child: &FutureRef) {
         self.children.borrow_mut().remove(&id);
+        let error = match child.cancelled() {
+            true => None,
+            false => child.exception(),
+        };
+        let failed = error.is_some();
+        self.errors.borrow_mut().extend(error);
         let exit = match self.children.borrow().is_empty() {
             true => self.exit.take(),
             false => None,
         };
+        // After the error is written down, and with nothing borrowed: this may poll the group.
         if let Some(exit) = exit {
             exit.fire();
         }
-        if child.cancelled() {
-            return;
-        }
-        let Some(error) = child.exception() else {
-            return;
-        };
-        self.errors.borrow_mut().push(error);
-        if !self.parent.done() && !self.aborting.get() && !self.parent_cancel_requested.get() {
+        let is_first = !self.aborting.get() && !self.parent_cancel_requested.get();
+        if failed && is_first && !self.parent.done() {
             self.abort();
             self.cancel_parent();
         }
