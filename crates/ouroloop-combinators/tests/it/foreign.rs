@@ -768,7 +768,9 @@ fn a_wide_join_of_timeouts_takes_no_memory_with_it() {
 }
 
 /// The future that a waker polls, inline.
-type Inline = Rc<RefCell<Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>>>;
+type Inline = Rc<RefCell<Option<Operation>>>;
+
+type Operation = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
     static INLINE: RefCell<Option<Inline>> = const { RefCell::new(None) };
@@ -805,7 +807,7 @@ fn h10_what_wakes_a_combinator_holds_nothing_that_its_poll_needs() {
     world.run({
         let log = log.clone();
         async move {
-            let cases: Vec<(&str, std::pin::Pin<Box<dyn Future<Output = ()>>>)> = vec![
+            let cases: Vec<(&str, Operation)> = vec![
                 (
                     "group",
                     Box::pin(async {
