@@ -36,7 +36,8 @@ fn a_task_that_closes_its_own_loop_keeps_what_it_borrows_and_ends_with_the_poll(
         let numbers = Box::new([7_u64; 4]);
         let borrowed = &numbers[..];
         close();
-        let other = vec![9_u64; 4];
+        // What takes the memory if it was freed.
+        let other = Box::new([9_u64; 4]);
         seen.set(borrowed.iter().sum::<u64>() + other.len() as u64);
     });
     assert_eq!(text.get(), 32);
