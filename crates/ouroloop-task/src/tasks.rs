@@ -222,11 +222,17 @@ impl Tasks {
             // Those behind it are to be told even if it panics.
             Wake::Waker(waker) => self.contain("Exception in a waker", || waker.wake()),
             Wake::Callback(callback) => {
-                let about = FutureRef::new(about.expect("callbacks have a target").clone());
                 let run = callback.run;
-                let context = callback.context;
-                // On a closed loop nobody is left to be told.
-                let _ = self.event_loop.call_soon_in(context, move || run(&about));
+                if self.event_loop.is_closed() {
+                    // Nobody is left to be told.
+                    self.graveyard.borrow_mut().push(run);
+                    return self.dig();
+                }
+                let about = FutureRef::new(about.expect("callbacks have a target").clone());
+                let told = self
+                    .event_loop
+                    .call_soon_in(callback.context, move || run(&about));
+                debug_assert!(told.is_ok(), "the loop is open");
             }
         }
     }

@@ -67,6 +67,24 @@ fn h22_a_chain_of_callbacks_is_dropped_with_its_loop() {
 }
 
 #[test]
+fn h22_a_chain_that_is_made_on_a_closed_loop_is_dropped_flat() {
+    on_a_small_stack(|| {
+        let world = World::new();
+        let promises: Vec<_> = (0..CALLBACKS)
+            .map(|_| world.create_future::<u32>().expect("it is open"))
+            .collect();
+        world.close();
+        let mut next = None;
+        for promise in promises.into_iter().rev() {
+            let after = next.take();
+            promise.add_done_callback(move |_| drop(after));
+            next = Some(promise);
+        }
+        drop(next);
+    });
+}
+
+#[test]
 fn h22_a_chain_of_callbacks_whose_first_one_is_queued_is_dropped_with_its_loop() {
     on_a_small_stack(|| {
         let world = World::new();
