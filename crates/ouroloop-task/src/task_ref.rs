@@ -84,7 +84,7 @@ impl FutureRef {
 
     /// Asks for its cancellation; false if it is done already.
     ///
-    /// See [`Task::cancel`](crate::Task::cancel) for what then happens to a task. A promise is
+    /// See [`Task`](crate::Task) for what then happens to one. A promise is
     /// cancelled at once.
     pub fn cancel(&self) -> bool {
         self.request(&Cancelled::requested(None))
@@ -250,7 +250,7 @@ pub struct CallbackId {
 pub struct TaskRef(pub(crate) Rc<dyn TaskObject>);
 
 impl TaskRef {
-    /// Asks for its cancellation; false if it is done already. See [`Task::cancel`](crate::Task::cancel).
+    /// Asks for its cancellation; false if it is done already. See [`Task`](crate::Task).
     pub fn cancel(&self) -> bool {
         self.as_future_ref().cancel()
     }
