@@ -58,7 +58,13 @@ use crate::tasks::Tasks;
 /// ```
 pub async fn catch_cancelled<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     match Tasks::running() {
-        Some(tasks) => Scope::in_tasks(tasks).catch(future).await,
+        Some(tasks) => {
+            let scope = Scope::in_tasks(tasks);
+            let caught = scope.catch(future).await;
+            // What a scope further in has left to it goes on outwards.
+            scope.close();
+            caught
+        }
         None => Ok(future.await),
     }
 }
