@@ -256,9 +256,7 @@ impl Arena<ScopeRecord> {
         }
         found
     }
-}
 
-impl Arena<ScopeRecord> {
     /// Ends a scope: what is still linked below it finds another place when next polled.
     pub(crate) fn close(&mut self, nodes: &mut Arena<Node>, scope: Key) -> Option<ScopeRecord> {
         let record = self.get(scope)?;

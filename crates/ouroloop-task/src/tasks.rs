@@ -195,6 +195,24 @@ impl Tasks {
         all
     }
 
+    /// Whom to tell when polled with `waker`: the task itself if the waker is its own.
+    #[inline]
+    pub(crate) fn wake_for(&self, waker: &Waker) -> Wake {
+        let root = self.current_root.get();
+        if self.is_own_waker(waker) {
+            Wake::Task(root)
+        } else {
+            Wake::Waker(waker.clone())
+        }
+    }
+
+    /// Whether `waker` is that of the task that is being polled.
+    #[inline]
+    pub(crate) fn is_own_waker(&self, waker: &Waker) -> bool {
+        let root = self.current_root.get();
+        !root.is_none() && waker::is(waker, self.event_loop.id(), self.client(), root)
+    }
+
     // -- waking ----------------------------------------------------------------
 
     /// Puts a task into the ready queue, unless it is there.
@@ -576,24 +594,4 @@ fn find(all: &[Rc<Tasks>], id: LoopId) -> Option<Rc<Tasks>> {
     all.iter()
         .find(|tasks| tasks.event_loop.id() == id)
         .cloned()
-}
-
-impl Tasks {
-    /// Whom to tell when polled with `waker`: the task itself if the waker is its own.
-    #[inline]
-    pub(crate) fn wake_for(&self, waker: &Waker) -> Wake {
-        let root = self.current_root.get();
-        if self.is_own_waker(waker) {
-            Wake::Task(root)
-        } else {
-            Wake::Waker(waker.clone())
-        }
-    }
-
-    /// Whether `waker` is that of the task that is being polled.
-    #[inline]
-    pub(crate) fn is_own_waker(&self, waker: &Waker) -> bool {
-        let root = self.current_root.get();
-        !root.is_none() && waker::is(waker, self.event_loop.id(), self.client(), root)
-    }
 }
