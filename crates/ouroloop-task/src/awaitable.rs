@@ -58,6 +58,25 @@ pub trait IntoTask: Awaitable {
     #[track_caller]
     fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<Self::Output>, LoopError>;
 
+    /// The same for those who keep the task to themselves, as `gather` does: one that is made here
+    /// is not reported if the loop is closed while it is pending.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] if a task has to be made and the loop is closed.
+    #[track_caller]
+    fn into_own_task_on(self, event_loop: &LoopRef) -> Result<Eventual<Self::Output>, LoopError>
+    where
+        Self: Sized,
+    {
+        let is_new = self.existing().is_none();
+        let eventual = self.into_task_on(event_loop)?;
+        if let (true, Source::Task(task)) = (is_new, &eventual.source) {
+            task.info().log_destroyed.set(false);
+        }
+        Ok(eventual)
+    }
+
     /// Makes it run on the running loop, if it does not run yet.
     ///
     /// # Panics
@@ -177,14 +196,6 @@ impl<T> Eventual<T> {
             // SAFETY: the task's handle was given by value, and this never lends its result.
             Source::Task(task) => unsafe { task.take() },
             Source::Shared(result) => result(),
-        }
-    }
-
-    /// Whether the loop reports this, if it is a task, when it is closed while this is pending. Who
-    /// makes a task that nobody else can get at, as `gather` does, says no.
-    pub fn log_destroyed(&self, log: bool) {
-        if let Source::Task(task) = &self.source {
-            task.info().log_destroyed.set(log);
         }
     }
 

@@ -140,11 +140,7 @@ impl LoopTasks for LoopRef {
     ) -> Result<A::Output, RunError> {
         // Before a task is made of it: a run that is refused leaves nothing behind.
         self.check_runnable()?;
-        let is_new = awaitable.existing().is_none();
-        let eventual = awaitable.into_task_on(self)?;
-        if is_new {
-            eventual.log_destroyed(false);
-        }
+        let eventual = awaitable.into_own_task_on(self)?;
         let future = eventual.as_future_ref();
         // A stop that was queued when something else ended the run must not end the next one.
         let waiting = Rc::new(Cell::new(true));

@@ -96,12 +96,7 @@ where
 {
     let mut items = Vec::new();
     for awaitable in awaitables {
-        let is_new = awaitable.existing().is_none();
-        let item = awaitable.into_task_on(event_loop)?;
-        if is_new {
-            item.log_destroyed(false);
-        }
-        items.push(item);
+        items.push(awaitable.into_own_task_on(event_loop)?);
     }
     let futures = items.iter().map(Eventual::as_future_ref).collect();
     Ok(Gather {

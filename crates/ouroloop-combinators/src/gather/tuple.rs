@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use ouroloop_core::get_running_loop;
+use ouroloop_core::{LoopError, LoopRef, get_running_loop};
 use ouroloop_task::{AsFutureRef, Eventual, FutureRef, IntoTask, PromiseValue, TaskError};
 
 use super::core::Core;
@@ -22,8 +22,12 @@ pub trait GatherTuple<E> {
     type Output;
 
     /// Makes them run, in order.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
     #[track_caller]
-    fn into_children(self) -> Self::Children;
+    fn into_children(self, event_loop: &LoopRef) -> Result<Self::Children, LoopError>;
     /// What to wait for, in order.
     fn futures(children: &Self::Children) -> Vec<FutureRef>;
     /// Whether the one at a place ended in a value that is an error.
@@ -50,9 +54,12 @@ where
         Ok(event_loop) => event_loop,
         Err(error) => panic!("gather!: {error}"),
     };
-    let children = Rc::new(awaitables.into_children());
-    let core = match Core::new(&event_loop, G::futures(&children)) {
-        Ok(core) => core,
+    let started = awaitables.into_children(&event_loop).and_then(|children| {
+        let core = Core::new(&event_loop, G::futures(&children))?;
+        Ok((Rc::new(children), core))
+    });
+    let (children, core) = match started {
+        Ok(started) => started,
         Err(error) => panic!("gather!: {error}"),
     };
     core.settle(false, {
@@ -90,23 +97,6 @@ impl<E: From<TaskError>, G: GatherTuple<E>> Future for GatherAll<E, G> {
     }
 }
 
-/// Makes one run.
-#[track_caller]
-fn child<A, T, E>(awaitable: A) -> Eventual<Result<T, E>>
-where
-    A: IntoTask<Output = Result<T, E>>,
-    T: 'static,
-    E: 'static,
-{
-    let is_new = awaitable.existing().is_none();
-    let child = awaitable.into_task();
-    child.expect_errors();
-    if is_new {
-        child.log_destroyed(false);
-    }
-    child
-}
-
 /// The error at a place where there is one.
 fn error_at<T, E: From<TaskError>>(child: &Eventual<Result<T, E>>) -> E {
     match child.take() {
@@ -127,8 +117,10 @@ macro_rules! gather_tuples {
             type Output = ($($output,)+);
 
             #[track_caller]
-            fn into_children(self) -> Self::Children {
-                ($(child(self.$place),)+)
+            fn into_children(self, event_loop: &LoopRef) -> Result<Self::Children, LoopError> {
+                let children = ($(self.$place.into_own_task_on(event_loop)?,)+);
+                $(children.$place.expect_errors();)+
+                Ok(children)
             }
 
             fn futures(children: &Self::Children) -> Vec<FutureRef> {
