@@ -53,9 +53,13 @@ impl From<VirtualClock> for Clock {
 #[derive(Clone, Default)]
 pub struct VirtualClock(Rc<VirtualState>);
 
+/// What [`VirtualClock::set_lateness`] takes.
+pub type Lateness = Box<dyn FnMut(Duration) -> Duration>;
+
 struct VirtualState {
     now_ns: Cell<u64>,
     auto_advance: Cell<bool>,
+    lateness: Cell<Option<Lateness>>,
 }
 
 impl Default for VirtualState {
@@ -63,6 +67,7 @@ impl Default for VirtualState {
         VirtualState {
             now_ns: Cell::new(0),
             auto_advance: Cell::new(true),
+            lateness: Cell::new(None),
         }
     }
 }
@@ -89,6 +94,32 @@ impl VirtualClock {
         self.0.auto_advance.get()
     }
 
+    /// Lets a loop that jumps to the next deadline come late, as every loop does in real time.
+    /// `lateness` is given how far the jump is, and says how much further it goes; at `None` the
+    /// loop is on time to the nanosecond.
+    ///
+    /// A hook for exploring schedules: what is due within the time that the loop is late comes
+    /// into one batch.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ouroloop_core::{EventLoop, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// clock.set_lateness(Some(Box::new(|jump| jump / 2)));
+    /// let event_loop = EventLoop::builder().clock(clock.clone()).build()?;
+    /// event_loop.call_later(Duration::from_secs(10), || {})?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(clock.now(), Duration::from_secs(15));
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
+    pub fn set_lateness(&self, lateness: Option<Lateness>) {
+        drop(self.0.lateness.replace(lateness));
+    }
+
     /// The time on the clock.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now_ns())
@@ -97,6 +128,17 @@ impl VirtualClock {
     /// The time on the clock, in nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.0.now_ns.get()
+    }
+
+    /// Goes on to a deadline, and beyond it by as much as the loop is late.
+    pub(crate) fn jump_to_deadline(&self, when_ns: u64) {
+        let when_ns = when_ns.max(self.now_ns());
+        let mut late = Duration::ZERO;
+        if let Some(mut lateness) = self.0.lateness.take() {
+            late = lateness(Duration::from_nanos(when_ns - self.now_ns()));
+            self.0.lateness.set(Some(lateness));
+        }
+        self.jump_to(when_ns.saturating_add(duration_to_ns(late)));
     }
 
     pub(crate) fn jump_to(&self, when_ns: u64) {

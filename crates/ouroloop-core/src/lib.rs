@@ -19,14 +19,14 @@ mod selector;
 mod timers;
 
 pub use client::Client;
-pub use clock::{Clock, VirtualClock};
+pub use clock::{Clock, Lateness, VirtualClock};
 pub use context::{
     Context, ContextToken, ContextVar, copy_context, snapshot_context, swap_context,
 };
 pub use error::LoopError;
 pub use event_loop::{
-    BatchOrder, Builder, Entered, EventLoop, ExceptionHandler, IoPoll, LoopRef, Statistics,
-    new_event_loop,
+    BatchOrder, Builder, Entered, EntryObserver, EventLoop, ExceptionHandler, IoPoll, LoopRef,
+    ReadyEntry, Statistics, new_event_loop,
 };
 pub use handle::{Handle, TimerHandle};
 pub use id::{ClientId, ClientWord, LoopId};

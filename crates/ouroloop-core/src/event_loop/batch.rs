@@ -54,9 +54,9 @@ impl Batch {
     }
 }
 
-/// What is running, for the report if it panics.
+/// What is running, for the report if it panics and for the observer.
 #[derive(Copy, Clone)]
-enum Current {
+pub(super) enum Current {
     Nothing,
     Call(&'static Location<'static>),
     Client(ClientWord),
@@ -187,10 +187,14 @@ impl LoopRef {
             match entry {
                 Ready::Client(word) => {
                     batch.current.set(Current::Client(word));
+                    self.observe(batch.current.get(), batch.left.get() + 1);
                     self.run_word(word, &mut None);
                 }
                 Ready::Call(cell) => {
                     batch.current.set(Current::Call(cell.shared().created_at));
+                    if !cell.shared().cancelled.get() {
+                        self.observe(batch.current.get(), batch.left.get() + 1);
+                    }
                     cell.run(self);
                     swap_context(None);
                 }
@@ -228,7 +232,7 @@ impl LoopRef {
             .cloned()
     }
 
-    fn describe(&self, current: Current) -> String {
+    pub(super) fn describe(&self, current: Current) -> String {
         match current {
             Current::Nothing => "the batch order".into(),
             Current::Call(created_at) => format!("<Handle created at {created_at}>"),

@@ -171,6 +171,8 @@ impl Builder {
             slow_callback_ns: Cell::new(100_000_000),
             batch_order: RefCell::default(),
             batch_order_epoch: Cell::new(0),
+            entry_observer: RefCell::default(),
+            entry_observer_epoch: Cell::new(0),
             watched: Cell::new(debug),
             counters: Counters::default(),
         }));

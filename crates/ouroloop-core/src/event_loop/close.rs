@@ -52,6 +52,8 @@ impl LoopRef {
         }
         let hook = inner.batch_order.take();
         self.contain("Exception while closing the event loop", || drop(hook));
+        let observer = inner.entry_observer.take();
+        self.contain("Exception while closing the event loop", || drop(observer));
         let selector = inner.selector.take();
         self.contain("Exception while closing the selector", || drop(selector));
         inbox::release(inner.id);

@@ -106,9 +106,11 @@ impl LoopRef {
 
     pub(super) fn update_watched(&self) {
         let inner = self.inner();
-        inner
-            .watched
-            .set(inner.debug.get() || inner.batch_order.borrow().is_some());
+        inner.watched.set(
+            inner.debug.get()
+                || inner.batch_order.borrow().is_some()
+                || inner.entry_observer.borrow().is_some(),
+        );
     }
 
     pub(super) fn warn_if_slow(&self, begun_ns: u64, describe: impl FnOnce() -> String) {

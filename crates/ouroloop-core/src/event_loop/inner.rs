@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::batch::BatchOrder;
 use super::builder::IoPoll;
 use super::exceptions::ExceptionHandler;
+use super::observe::EntryObserver;
 use super::statistics::Counters;
 use crate::clock::{ClockReader, duration_to_ns};
 use crate::inbox::{Inbox, Item};
@@ -64,7 +65,10 @@ pub(crate) struct Inner {
     pub(crate) batch_order: RefCell<Option<BatchOrder>>,
     /// Counts how often an order was set.
     pub(crate) batch_order_epoch: Cell<u64>,
-    /// Entries are run one by one with care: debug mode, or a batch order, is on.
+    pub(crate) entry_observer: RefCell<Option<EntryObserver>>,
+    /// Counts how often an observer was set.
+    pub(crate) entry_observer_epoch: Cell<u64>,
+    /// Entries are run one by one with care: debug mode, a batch order or an observer is on.
     pub(crate) watched: Cell<bool>,
 
     pub(crate) counters: Counters,

@@ -8,6 +8,7 @@
 //! | `run` | `run_forever`, `run_once`, `stop`, and the slot of the running loop |
 //! | `steps` | one iteration: waiting, gathering, running; public one by one |
 //! | `batch` | running what is ready, and surviving it |
+//! | `observe` | who looks on |
 //! | `watch` | descriptors |
 //! | `exceptions` | the exception handler and debug mode |
 //! | `close` | the end |
@@ -17,6 +18,7 @@ mod builder;
 mod close;
 mod exceptions;
 mod inner;
+mod observe;
 mod run;
 mod schedule;
 mod statistics;
@@ -31,11 +33,13 @@ use std::time::Duration;
 pub use batch::BatchOrder;
 pub use builder::{Builder, IoPoll, new_event_loop};
 pub use exceptions::ExceptionHandler;
+pub use observe::{EntryObserver, ReadyEntry};
 pub use run::Entered;
 pub use statistics::Statistics;
 
 use self::inner::Inner;
-use crate::{LoopError, LoopId, RemoteHandle};
+use crate::clock::ClockReader;
+use crate::{LoopError, LoopId, RemoteHandle, VirtualClock};
 
 /// A user's handle of a loop.
 ///
@@ -147,6 +151,32 @@ impl LoopRef {
     #[inline]
     pub fn time_ns(&self) -> u64 {
         self.0.clock.now_ns()
+    }
+
+    /// The loop's clock, if it is virtual: who has it moves the time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ouroloop_core::{Clock, EventLoop};
+    ///
+    /// let event_loop = EventLoop::builder().clock(Clock::virtual_time()).build()?;
+    /// event_loop.virtual_clock().unwrap().advance(Duration::from_secs(7));
+    /// assert_eq!(event_loop.time(), Duration::from_secs(7));
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
+    pub fn virtual_clock(&self) -> Option<VirtualClock> {
+        match &self.0.clock {
+            ClockReader::Monotonic(_) => None,
+            ClockReader::Virtual(clock) => Some(clock.clone()),
+        }
+    }
+
+    /// The time of the earliest timer that is pending.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.0.timers.next_ns().map(Duration::from_nanos)
     }
 
     /// Whether the loop is running: inside of `run_forever` and its kin, or entered by hand.

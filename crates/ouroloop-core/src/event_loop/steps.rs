@@ -237,7 +237,7 @@ impl LoopRef {
         }
         match inner.timers.next_ns() {
             Some(when_ns) => {
-                clock.jump_to(when_ns.max(clock.now_ns()));
+                clock.jump_to_deadline(when_ns);
                 true
             }
             None => false,

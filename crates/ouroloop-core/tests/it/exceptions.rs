@@ -378,3 +378,48 @@ fn a_batch_order_that_chooses_what_is_not_there_is_reported_and_forgotten() {
     assert_eq!(reports.borrow().len(), 1);
     event_loop.close().unwrap();
 }
+
+#[test]
+fn the_observer_is_told_of_what_runs_before_it_runs() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let told = log.clone();
+        event_loop.set_batch_order(Some(Box::new(|left| left - 1)));
+        event_loop.set_entry_observer(Some(Box::new(move |entry| {
+            assert!(
+                entry
+                    .created_at()
+                    .unwrap()
+                    .file()
+                    .ends_with("exceptions.rs")
+            );
+            assert!(entry.word().is_none() && entry.describe().starts_with("<Handle created at"));
+            told.say(["", "last:", "middle:", "first:"][entry.left()]);
+        })));
+        event_loop.call_soon(log.line("a")).unwrap();
+        event_loop.call_soon(log.line("b")).unwrap().cancel();
+        event_loop.call_soon(log.line("c")).unwrap();
+        turns(event_loop, 1);
+        assert_eq!(log.take(), "first: c last: a");
+        event_loop.set_batch_order(None);
+        event_loop.set_entry_observer(None);
+        event_loop.call_soon(log.line("d")).unwrap();
+        turns(event_loop, 1);
+        assert_eq!(log.take(), "d");
+    });
+}
+
+#[test]
+fn an_observer_that_panics_is_reported_and_forgotten_and_the_entry_runs() {
+    let (event_loop, _) = virtual_loop();
+    let log = Log::default();
+    let reports = reports(&event_loop);
+    event_loop.set_entry_observer(Some(Box::new(|_| fall("blind"))));
+    for line in ["a", "b"] {
+        event_loop.call_soon(log.line(line)).unwrap();
+    }
+    turns(&event_loop, 1);
+    assert_eq!(log.take(), "a b");
+    assert_eq!(reports.borrow().len(), 1);
+    event_loop.close().unwrap();
+}

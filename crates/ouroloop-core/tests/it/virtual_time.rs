@@ -226,3 +226,41 @@ fn two_loops_can_share_a_clock() {
     one.close().unwrap();
     two.close().unwrap();
 }
+
+#[test]
+fn a_loop_that_comes_late_finds_more_in_one_batch_and_nothing_early() {
+    let (event_loop, clock) = virtual_loop();
+    clock.set_lateness(Some(Box::new(|jump| jump / 2)));
+    let log = Log::default();
+    for seconds in [10, 14, 16] {
+        let (line, clock) = (log.clone(), clock.clone());
+        event_loop
+            .call_at(Duration::from_secs(seconds), move || {
+                line.say(format!("{seconds}@{}", clock.now().as_secs()));
+            })
+            .unwrap();
+    }
+    for _ in 0..2 {
+        event_loop.run_once().unwrap();
+    }
+    assert_eq!(log.take(), "10@15 14@15 16@16");
+    clock.set_lateness(None);
+    assert_eq!(event_loop.next_deadline(), None);
+    let when = clock.now() + HOUR;
+    event_loop.call_at(when, log.line("on time")).unwrap();
+    assert_eq!(event_loop.next_deadline(), Some(when));
+    event_loop.run_once().unwrap();
+    assert_eq!((log.take().as_str(), clock.now()), ("on time", when));
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn only_a_loop_on_virtual_time_has_a_clock_to_move() {
+    let (event_loop, clock) = virtual_loop();
+    event_loop.virtual_clock().unwrap().advance(HOUR);
+    assert_eq!(clock.now(), HOUR);
+    event_loop.close().unwrap();
+    let event_loop = EventLoop::builder().build().unwrap();
+    assert!(event_loop.virtual_clock().is_none());
+    event_loop.close().unwrap();
+}
