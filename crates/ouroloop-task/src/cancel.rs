@@ -243,7 +243,7 @@ impl Tasks {
 
     fn target_of(&self, wait: Key) -> WaitTarget {
         match self.nodes.borrow().get(wait) {
-            Some(node) if !node.fired => match &node.target {
+            Some(node) if !node.fired => match node.target.other() {
                 Some(target) => WaitTarget::Other(target.clone()),
                 None => WaitTarget::Own,
             },
@@ -283,7 +283,7 @@ impl Tasks {
         let nodes = self.nodes.borrow();
         for_each_wait(&scopes, &nodes, top, |_, node| {
             let circular = |target: &Rc<dyn Awaited>| target.header().has(ASKING);
-            !node.fired && !node.target.as_ref().is_some_and(circular)
+            !node.fired && !node.target.other().is_some_and(circular)
         })
     }
 
@@ -454,7 +454,7 @@ enum WaitTarget {
 }
 
 /// Visits the waits of a subtree of scopes until `visit` says true; whether it did.
-fn for_each_wait(
+pub(crate) fn for_each_wait(
     scopes: &Arena<ScopeRecord>,
     nodes: &Arena<Node>,
     top: Key,

@@ -4,8 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ouroloop_core::{ExceptionContext, LoopError, PanicPayload};
+
+use crate::wait_graph::WaitGraph;
 
 /// A request to stop, as seen by what was cancelled: who asked, and with what message.
 ///
@@ -183,6 +186,17 @@ pub struct InvalidState;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// On virtual time: every task waits, and nothing is left that could wake one. The graph says
+    /// who waits for what; end what it shows, or keep a timer or another thread that goes on.
+    #[error(
+        "deadlock at {now:?} of virtual time: every task waits, and nothing is left to wake one\n{graph}"
+    )]
+    Deadlock {
+        /// The loop's time.
+        now: Duration,
+        /// Who waits for what.
+        graph: Box<WaitGraph>,
+    },
     /// The loop could not run, or could not go on.
     #[error(transparent)]
     Loop(#[from] LoopError),

@@ -10,11 +10,13 @@ use ouroloop_core::{LoopError, LoopRef};
 use crate::awaitable::IntoTask;
 use crate::builder::{TaskBuilder, TaskFactory};
 use crate::error::RunError;
-use crate::promise::{Delegate, Promise};
+use crate::promise::{About, Delegate, Promise};
+use crate::resource::Resource;
 use crate::task::Task;
 use crate::task_cell::Plainly;
 use crate::task_ref::{AsFutureRef, TaskRef};
 use crate::tasks::Tasks;
+use crate::wait_graph::WaitGraph;
 
 /// The methods of asyncio's loop that make tasks and promises, and run until one is done.
 ///
@@ -61,6 +63,7 @@ pub trait LoopTasks {
     /// # Errors
     ///
     /// [`LoopError::Closed`] once the loop is closed.
+    #[track_caller]
     fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError>;
 
     /// A promise whose `cancel()` asks others instead: see [`Delegate`].
@@ -68,6 +71,7 @@ pub trait LoopTasks {
     /// # Errors
     ///
     /// As for [`create_future`](LoopTasks::create_future).
+    #[track_caller]
     fn create_delegating_future<T: 'static>(
         &self,
         delegate: Rc<dyn Delegate>,
@@ -90,6 +94,9 @@ pub trait LoopTasks {
 
     /// The tasks of this loop that are not done, oldest first.
     fn all_tasks(&self) -> Vec<TaskRef>;
+
+    /// Who waits for what at this moment, for when a program hangs: see [`WaitGraph`].
+    fn wait_graph(&self) -> WaitGraph;
 
     /// Installs what sees the options of each task before it is made; `None` removes it.
     ///
@@ -122,15 +129,19 @@ impl LoopTasks for LoopRef {
         options.make::<F, Plainly>(&Tasks::of(self)?, future, Location::caller())
     }
 
+    #[track_caller]
     fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError> {
-        Ok(Promise::in_tasks(Tasks::of(self)?, None))
+        let tasks = Tasks::of(self)?;
+        Ok(Promise::in_tasks(tasks, About::Itself, Location::caller()))
     }
 
+    #[track_caller]
     fn create_delegating_future<T: 'static>(
         &self,
         delegate: Rc<dyn Delegate>,
     ) -> Result<Promise<T>, LoopError> {
-        Ok(Promise::in_tasks(Tasks::of(self)?, Some(delegate)))
+        let (tasks, about) = (Tasks::of(self)?, About::Delegate(delegate));
+        Ok(Promise::in_tasks(tasks, about, Location::caller()))
     }
 
     #[track_caller]
@@ -155,7 +166,13 @@ impl LoopTasks for LoopRef {
         let ran = self.run_forever();
         waiting.set(false);
         future.remove_done_callback(stopper);
-        ran?;
+        ran.map_err(|error| match error {
+            LoopError::Deadlock { now, .. } => RunError::Deadlock {
+                now,
+                graph: Box::new(self.wait_graph()),
+            },
+            error => error.into(),
+        })?;
         if !future.done() {
             return Err(RunError::Stopped);
         }
@@ -166,6 +183,13 @@ impl LoopTasks for LoopRef {
         match Tasks::of(self) {
             Ok(tasks) => tasks.all().into_iter().map(TaskRef).collect(),
             Err(_) => Vec::new(),
+        }
+    }
+
+    fn wait_graph(&self) -> WaitGraph {
+        match Tasks::of(self) {
+            Ok(tasks) => WaitGraph::of(&tasks),
+            Err(_) => WaitGraph::default(),
         }
     }
 
@@ -182,7 +206,19 @@ impl LoopTasks for LoopRef {
 /// If no loop is running in this thread; [`LoopTasks::create_future`] gives an error instead.
 #[track_caller]
 pub fn create_future<T: 'static>() -> Promise<T> {
-    Promise::in_tasks(running_tasks(), None)
+    Promise::in_tasks(running_tasks(), About::Itself, Location::caller())
+}
+
+/// A promise of the running loop that stands for `resource`, which a wait graph names instead: for
+/// those who build combinators.
+///
+/// # Panics
+///
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_future_of<T: 'static>(resource: Rc<dyn Resource>) -> Promise<T> {
+    let about = About::Resource(resource);
+    Promise::in_tasks(running_tasks(), about, Location::caller())
 }
 
 /// The tasks of the running loop, for those functions that need one.

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use crate::arena::NIL;
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
-use crate::task_ref::TaskInfo;
+use crate::resource::ResourceState;
+use crate::task_ref::{FutureRef, TaskInfo};
 use crate::tasks::Tasks;
 
 /// The part of a promise or a task that knows nothing of its value.
@@ -102,6 +103,16 @@ pub(crate) trait Awaited {
 
     /// Whether its outcome counts as an error that is not its cancellation.
     fn ended_in_error(&self) -> bool;
+
+    /// What it is, for the wait graph; a task says it by [`Awaited::task`].
+    fn state(&self) -> ResourceState {
+        ResourceState::somewhere("Task")
+    }
+
+    /// What else has to end before it does, as far as that is known.
+    fn depends_on(&self) -> Vec<FutureRef> {
+        Vec::new()
+    }
 
     /// What is known of it if it is a task.
     fn task(&self) -> Option<&TaskInfo> {

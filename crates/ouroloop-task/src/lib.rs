@@ -13,21 +13,28 @@ mod header;
 mod node;
 mod promise;
 mod remote;
+mod resource;
 mod scope;
 mod task;
 mod task_cell;
 mod task_ref;
 mod tasks;
 mod wait;
+mod wait_graph;
 mod waker;
 
 pub use awaitable::{Awaitable, Eventual, EventualValue, InPlace, IntoTask};
 pub use builder::{FallibleBuilder, TaskBuilder, TaskFactory, create_task, eager_task_factory};
 pub use catch::{Catch, Never, Raise, Scope, ScopeHandle, catch_cancelled, raise_cancelled};
 pub use error::{Cancelled, CancelledBy, InvalidState, RunError, TaskError};
-pub use event_loop::{LoopTasks, create_future};
+pub use event_loop::{LoopTasks, create_future, create_future_of};
 pub use promise::{Delegate, Promise, PromiseFuture, PromiseLoan, PromiseValue};
 pub use remote::RemotePromise;
-pub use task::{Task, TaskLoan, TaskValue, all_tasks, current_task};
+pub use resource::{Resource, ResourceState};
+pub use task::{Task, TaskLoan, TaskValue, all_tasks, current_task, current_task_id};
 pub use task_ref::{AsFutureRef, CallbackId, FutureRef, TaskRef};
 pub use wait::{BareYield, Waiter, WaiterKey, bare_yield};
+pub use wait_graph::{
+    CallGraph, TaskState, TaskWaits, WaitGraph, capture_call_graph, format_call_graph,
+    print_call_graph,
+};

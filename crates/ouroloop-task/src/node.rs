@@ -18,8 +18,8 @@ use ouroloop_core::Context;
 
 use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
-use crate::header::Awaited;
-use crate::header::{ENDED_CANCELLED, Header};
+use crate::header::{Awaited, ENDED_CANCELLED, Header};
+use crate::resource::Resource;
 use crate::task_ref::FutureRef;
 
 pub(crate) struct Node {
@@ -35,9 +35,31 @@ pub(crate) struct Node {
     /// The scope at which that request was directed; of several, the outermost.
     pub(crate) directed_at: Key,
     pub(crate) wake: Wake,
-    pub(crate) target: Option<Rc<dyn Awaited>>,
+    pub(crate) target: Target,
     /// Of a node that is its own promise: it was cancelled.
     pub(crate) cancelled: Option<Box<Cancelled>>,
+}
+
+/// What a node waits for.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// It is a promise of its own, which somebody fires.
+    Itself,
+    /// The same, fired by a timer at this time of the loop, in nanoseconds.
+    Timer(u64),
+    /// The same, fired by what hands this out.
+    Resource(Rc<dyn Resource>),
+    /// Something that has a list of those who wait for it.
+    Other(Rc<dyn Awaited>),
+}
+
+impl Target {
+    pub(crate) fn other(&self) -> Option<&Rc<dyn Awaited>> {
+        match self {
+            Target::Other(target) => Some(target),
+            _ => None,
+        }
+    }
 }
 
 /// Whom a node tells.
@@ -58,7 +80,7 @@ pub(crate) struct Callback {
 }
 
 impl Node {
-    pub(crate) fn new(target: Option<Rc<dyn Awaited>>, wake: Wake) -> Node {
+    pub(crate) fn new(target: Target, wake: Wake) -> Node {
         Node {
             next: NIL,
             prev: NIL,
@@ -89,7 +111,7 @@ impl Node {
     pub(crate) fn unwinds(&self) -> bool {
         self.fired
             && self.forwarded
-            && match &self.target {
+            && match self.target.other() {
                 Some(target) => target.header().has(ENDED_CANCELLED),
                 None => self.cancelled.is_some(),
             }
@@ -97,7 +119,7 @@ impl Node {
 
     /// The cancellation that it ended with.
     pub(crate) fn cancellation(&self) -> Option<Cancelled> {
-        match &self.target {
+        match self.target.other() {
             Some(target) => match target.error() {
                 Some(crate::TaskError::Cancelled(cancelled)) => Some(cancelled),
                 _ => None,

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use crate::cancel::{AskingWait, Frame};
 use crate::error::{Cancelled, InvalidState, TaskError};
 use crate::header::{ASKING, Awaited, Begun, Header, UNREAD};
+use crate::resource::{Resource, ResourceState};
 use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
 use crate::tasks::Tasks;
 use crate::wait::Wait;
@@ -72,7 +74,18 @@ struct PromiseCell<T> {
     header: Header,
     outcome: OnceCell<Result<T, TaskError>>,
     setters: Cell<usize>,
-    delegate: Option<Rc<dyn Delegate>>,
+    created_at: &'static Location<'static>,
+    about: About,
+}
+
+/// What a promise stands for.
+pub(crate) enum About {
+    /// Itself: somebody sets it.
+    Itself,
+    /// Something that says what it is.
+    Resource(Rc<dyn Resource>),
+    /// Others, who are cancelled in its place.
+    Delegate(Rc<dyn Delegate>),
 }
 
 /// To whom a promise passes a request to cancel, instead of being cancelled: for those who build
@@ -83,15 +96,25 @@ pub trait Delegate {
 
     /// Hears whether any of them accepted; `cancel()` of the promise answers the same.
     fn asked(&self, accepted: bool);
+
+    /// What the promise is called in a wait graph: the name of the function that made it.
+    fn kind(&self) -> &'static str {
+        "Promise"
+    }
 }
 
 impl<T: 'static> Promise<T> {
-    pub(crate) fn in_tasks(tasks: Rc<Tasks>, delegate: Option<Rc<dyn Delegate>>) -> Promise<T> {
+    pub(crate) fn in_tasks(
+        tasks: Rc<Tasks>,
+        about: About,
+        created_at: &'static Location<'static>,
+    ) -> Promise<T> {
         let cell = PromiseCell {
             header: Header::new(tasks),
             outcome: OnceCell::new(),
             setters: Cell::new(1),
-            delegate,
+            created_at,
+            about,
         };
         Promise {
             waiting: PromiseFuture {
@@ -314,7 +337,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
         if self.header.done() || self.header.has(ASKING) {
             return Begun::Refused;
         }
-        let Some(delegate) = &self.delegate else {
+        let About::Delegate(delegate) = &self.about else {
             self.header
                 .finish(Some(&TaskError::Cancelled(request.clone())), false);
             let stored = self.outcome.set(Err(TaskError::Cancelled(request.clone())));
@@ -333,7 +356,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
 
     fn end_cancel(&self, _request: &Cancelled, accepted: bool) -> bool {
         self.header.clear(ASKING);
-        if let Some(delegate) = &self.delegate {
+        if let About::Delegate(delegate) = &self.about {
             delegate.asked(accepted);
         }
         accepted
@@ -345,6 +368,33 @@ impl<T: 'static> Awaited for PromiseCell<T> {
 
     fn ended_in_error(&self) -> bool {
         matches!(self.outcome.get(), Some(Err(_)))
+    }
+
+    fn state(&self) -> ResourceState {
+        match &self.about {
+            About::Itself => {
+                let setters = match self.setters.get() {
+                    1 => "1 setter is left".to_owned(),
+                    setters => format!("{setters} setters are left"),
+                };
+                ResourceState::new("Promise", self.created_at).detail(setters)
+            }
+            About::Resource(resource) => resource.state(),
+            About::Delegate(delegate) => {
+                let all = delegate.ask();
+                let done = all.iter().filter(|future| future.done()).count();
+                ResourceState::new(delegate.kind(), self.created_at)
+                    .detail(format!("{done} of {} done", all.len()))
+                    .futures(all)
+            }
+        }
+    }
+
+    fn depends_on(&self) -> Vec<FutureRef> {
+        match &self.about {
+            About::Delegate(delegate) => delegate.ask(),
+            _ => Vec::new(),
+        }
     }
 }
 

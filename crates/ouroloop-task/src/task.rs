@@ -228,6 +228,11 @@ pub fn current_task() -> Option<TaskRef> {
     Tasks::running()?.current_cell().map(TaskRef)
 }
 
+/// The number of the task that is running: [`TaskRef::id`], without a reference to the task.
+pub fn current_task_id() -> Option<u64> {
+    Tasks::running()?.current_id()
+}
+
 /// The tasks of the running loop that are not done, oldest first, the current one included.
 ///
 /// # Panics

@@ -9,7 +9,7 @@ use ouroloop_core::{Context, EventLoop};
 use crate::arena::Key;
 use crate::error::{Cancelled, TaskError};
 use crate::header::{Awaited, CANCELLED, UNREAD};
-use crate::node::{Callback, Node, Wake};
+use crate::node::{Callback, Node, Target, Wake};
 use crate::task_cell::TaskObject;
 
 /// What is known of a task beside its future.
@@ -159,7 +159,7 @@ impl FutureRef {
             };
         }
         let mut nodes = header.tasks.nodes.borrow_mut();
-        let key = nodes.insert(Node::new(None, Wake::Callback(callback)));
+        let key = nodes.insert(Node::new(Target::Itself, Wake::Callback(callback)));
         nodes.link(header, key.index);
         CallbackId {
             node: key,
@@ -345,7 +345,7 @@ impl TaskRef {
         FutureRef(self.0.clone().into_awaited())
     }
 
-    fn tasks(&self) -> &crate::tasks::Tasks {
+    pub(crate) fn tasks(&self) -> &crate::tasks::Tasks {
         &self.0.header().tasks
     }
 }

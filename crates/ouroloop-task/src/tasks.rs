@@ -179,6 +179,12 @@ impl Tasks {
         self.cell_of(self.current_root.get())
     }
 
+    pub(crate) fn current_id(&self) -> Option<u64> {
+        let scopes = self.scopes.borrow();
+        let cell = scopes.get(self.current_root.get())?.cell.as_ref()?;
+        Some(cell.info().id)
+    }
+
     pub(crate) fn cell_of(&self, root: Key) -> Option<Rc<dyn TaskObject>> {
         self.scopes.borrow().get(root)?.cell.clone()
     }

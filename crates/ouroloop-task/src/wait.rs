@@ -13,7 +13,8 @@ use ouroloop_core::{LoopError, TimerKey, running_loop_id};
 use crate::arena::Key;
 use crate::error::TaskError;
 use crate::header::Awaited;
-use crate::node::{Node, Wake};
+use crate::node::{Node, Target, Wake};
+use crate::resource::Resource;
 use crate::scope::Mark;
 use crate::tasks::Tasks;
 
@@ -79,7 +80,7 @@ impl Wait {
         }
         let scope = self.tasks.current();
         let mut nodes = self.tasks.nodes.borrow_mut();
-        self.key = nodes.insert(Node::new(Some(target.clone()), wake));
+        self.key = nodes.insert(Node::new(Target::Other(target.clone()), wake));
         nodes.link(target.header(), self.key.index);
         self.tasks
             .scopes
@@ -179,7 +180,7 @@ fn remove_node(tasks: &Tasks, key: Key) {
     let scope = nodes.at(key.index).scope;
     scopes.unlink_wait(&mut nodes, key.index);
     if !nodes.at(key.index).fired {
-        if let Some(target) = nodes.at(key.index).target.clone() {
+        if let Some(target) = nodes.at(key.index).target.other().cloned() {
             nodes.unlink(target.header(), key.index);
         }
     }
@@ -242,14 +243,27 @@ impl Waiter {
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "it can panic")]
     pub fn new() -> Waiter {
-        Waiter::in_tasks(crate::event_loop::running_tasks())
+        Waiter::in_tasks(crate::event_loop::running_tasks(), Target::Itself)
     }
 
-    pub(crate) fn in_tasks(tasks: Rc<Tasks>) -> Waiter {
+    /// A waiter of the running loop that waits for `resource`, which reports of deadlocks then name.
+    ///
+    /// # Panics
+    ///
+    /// If no loop is running in this thread.
+    #[track_caller]
+    pub fn on(resource: Rc<dyn Resource>) -> Waiter {
+        Waiter::in_tasks(
+            crate::event_loop::running_tasks(),
+            Target::Resource(resource),
+        )
+    }
+
+    fn in_tasks(tasks: Rc<Tasks>, target: Target) -> Waiter {
         let key = tasks
             .nodes
             .borrow_mut()
-            .insert(Node::new(None, Wake::Nobody));
+            .insert(Node::new(target, Wake::Nobody));
         Waiter {
             tasks,
             key,
@@ -277,6 +291,11 @@ impl Waiter {
         let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
         if self.tasks.event_loop.is_closed() {
             return Err(LoopError::Closed);
+        }
+        if let Some(node) = self.tasks.nodes.borrow_mut().get_mut(self.key) {
+            if matches!(node.target, Target::Itself | Target::Timer(_)) {
+                node.target = Target::Timer(when_ns);
+            }
         }
         let word = self.tasks.fire_word(self.key);
         let timer = self.tasks.event_loop.schedule_at(when_ns, word);

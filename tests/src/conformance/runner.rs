@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ouroloop::{
-    EventLoop, ExceptionContext, LoopError, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
+    EventLoop, ExceptionContext, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
 };
 
 use super::error::Error;
@@ -24,12 +24,9 @@ pub struct Run {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The loop failed; a deadlock is one such failure.
-    #[error("{0}")]
-    Loop(#[from] LoopError),
-    /// The loop was stopped, which no statement does.
-    #[error("the loop was stopped")]
-    Stopped,
+    /// The run came to no result; a deadlock is one such failure.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The trace passed 4000 lines.
     #[error("the trace is too long")]
     TooLong,
@@ -43,7 +40,7 @@ pub fn run(program: &Rc<Program>) -> Run {
         Err(error) => {
             return Run {
                 trace: Vec::new(),
-                failure: Some(error.into()),
+                failure: Some(RunError::Loop(error).into()),
             };
         }
     };
@@ -75,22 +72,15 @@ fn run_main(event_loop: &EventLoop, machine: &Rc<Machine>, trace: &Trace) -> Res
     let outcome = match event_loop.run_until_complete(main) {
         Ok(outcome) => outcome,
         Err(RunError::Task(error)) => Err(Error::from(error)),
-        Err(error) => return Err(failure(error)),
+        Err(error) => return Err(error.into()),
     };
     match outcome {
         Ok(value) => trace.log("run", format_args!("return {value}")),
         Err(error) => trace.log("run", format_args!("raise {error}")),
     }
-    cancel_all_tasks(event_loop).map_err(failure)?;
+    cancel_all_tasks(event_loop)?;
     trace.log("run", "closed");
     Ok(())
-}
-
-fn failure(error: RunError) -> Failure {
-    match error {
-        RunError::Loop(error) => Failure::Loop(error),
-        _ => Failure::Stopped,
-    }
 }
 
 /// Traces what leaves a callback. Errors that nobody retrieved are reported here as well, at
@@ -138,9 +128,10 @@ mod tests {
     #[test]
     fn a_deadlock_is_a_failure() {
         let run = run_main_of(json!([["future", "p"], ["await", "p"]]));
-        let Some(Failure::Loop(LoopError::Deadlock { .. })) = run.failure else {
+        let Some(Failure::Run(RunError::Deadlock { graph, .. })) = run.failure else {
             panic!("{:?}", run.failure);
         };
+        assert_eq!(graph.tasks()[0].waits_for[0].kind, "Promise");
         assert_eq!(run.trace, ["0 main#0 start"]);
     }
 

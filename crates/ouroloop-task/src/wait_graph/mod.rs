@@ -1,0 +1,213 @@
+//! Who waits for what: the tasks of a loop, and the edges from each to what it waits for.
+//!
+//! A graph is taken at one moment and does not change after that; it holds no task alive. It is
+//! made from the waits that the tasks have registered below their scopes, so nothing is recorded
+//! while a program runs.
+
+mod call_graph;
+mod cycles;
+mod dot;
+mod text;
+
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use call_graph::{CallGraph, capture_call_graph, format_call_graph, print_call_graph};
+
+use crate::cancel::for_each_wait;
+use crate::node::Target;
+use crate::resource::ResourceState;
+use crate::scope::{RUNNING, SCHEDULED};
+use crate::task_cell::TaskObject;
+use crate::tasks::Tasks;
+
+/// Who waits for what, at one moment.
+///
+/// [`LoopTasks::wait_graph`](crate::LoopTasks::wait_graph) takes it on demand; on virtual time, a
+/// program that can never go on ends with [`RunError::Deadlock`](crate::RunError::Deadlock), which
+/// holds it.
+///
+/// As text it names each task, where it was made and what it waits for, and each cycle; 50 tasks at
+/// most, or all of them with `{:#}`. [`to_dot`](WaitGraph::to_dot) draws it. `Debug` is the same
+/// text, so that a `main` which returns the error shows it readably.
+///
+/// # Differences from asyncio
+///
+/// asyncio 3.14's call graph shows who awaits one future; [`format_call_graph`] gives that view of
+/// the same data. A coroutine's own frames are not known: a Rust future has no stack.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use ouroloop::{LoopTasks, TaskBuilder, bare_yield, create_future, get_running_loop};
+///
+/// ouroloop::run(async {
+///     let promise = Rc::new(create_future::<()>());
+///     let waiting = promise.clone();
+///     let task = TaskBuilder::new().name("reader").create_task(async move {
+///         (&*waiting).await.ok();
+///     });
+///     bare_yield().await;
+///     let graph = get_running_loop().unwrap().wait_graph();
+///     println!("{graph}");
+///     assert_eq!(graph.tasks()[1].waits_for[0].kind, "Promise");
+///     assert!(graph.cycles().is_empty());
+///     promise.set_result(()).unwrap();
+///     task.await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct WaitGraph {
+    tasks: Vec<TaskWaits>,
+    cycles: Vec<Vec<u64>>,
+}
+
+/// A task in a [`WaitGraph`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct TaskWaits {
+    /// The number of the task: [`TaskRef::id`](crate::TaskRef::id).
+    pub id: u64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it was made.
+    pub created_at: &'static Location<'static>,
+    /// Whether it waits at all.
+    pub state: TaskState,
+    /// What it waits for, in the order in which it began to; several things if a `join!` or the
+    /// like waits in each of its branches. Empty if only a waker of a foreign future can go on with
+    /// it.
+    pub waits_for: Vec<ResourceState>,
+}
+
+/// What a task does at the moment.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It is in the ready queue.
+    Ready,
+    /// It is being polled: the task that asked for the graph.
+    Running,
+    /// It waits.
+    Waiting,
+}
+
+impl WaitGraph {
+    pub(crate) fn of(tasks: &Tasks) -> WaitGraph {
+        let all: Vec<_> = tasks
+            .all()
+            .into_iter()
+            .map(|cell| TaskWaits::of(tasks, &cell))
+            .collect();
+        WaitGraph {
+            cycles: cycles::find(&all),
+            tasks: all,
+        }
+    }
+
+    /// All tasks that are not done, oldest first.
+    pub fn tasks(&self) -> &[TaskWaits] {
+        &self.tasks
+    }
+
+    /// The task with this number, if it was not done.
+    pub fn task(&self, id: u64) -> Option<&TaskWaits> {
+        let place = self.tasks.binary_search_by_key(&id, |task| task.id).ok()?;
+        Some(&self.tasks[place])
+    }
+
+    /// Circles of tasks each of which waits for the next, by their ids: what no timer and no I/O
+    /// will ever resolve. One for each knot of tasks that hold each other, the shortest through its
+    /// oldest task.
+    pub fn cycles(&self) -> &[Vec<u64>] {
+        &self.cycles
+    }
+
+    /// The graph in the DOT language of [Graphviz](https://graphviz.org/doc/info/lang.html): tasks
+    /// as boxes, what they wait for as ellipses, cycles in red.
+    pub fn to_dot(&self) -> String {
+        dot::draw(self)
+    }
+
+    fn is_on_cycle(&self, id: u64) -> bool {
+        self.cycles.iter().any(|cycle| cycle.contains(&id))
+    }
+}
+
+impl fmt::Display for WaitGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::write(self, f)
+    }
+}
+
+impl fmt::Debug for WaitGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::write(self, f)
+    }
+}
+
+impl TaskWaits {
+    fn of(tasks: &Tasks, cell: &Rc<dyn TaskObject>) -> TaskWaits {
+        let info = cell.info();
+        let root = info.root.get();
+        let mut targets = Vec::new();
+        let state = {
+            let scopes = tasks.scopes.borrow();
+            for_each_wait(&scopes, &tasks.nodes.borrow(), root, |_, node| {
+                if !node.fired {
+                    targets.push(node.target.clone());
+                }
+                false
+            });
+            match scopes.get(root) {
+                Some(record) if record.has(RUNNING) => TaskState::Running,
+                Some(record) if record.has(SCHEDULED) => TaskState::Ready,
+                _ => TaskState::Waiting,
+            }
+        };
+        TaskWaits {
+            id: info.id,
+            name: info.name().as_ref().into(),
+            created_at: info.created_at,
+            state,
+            // No table is borrowed here: a resource may be anybody's.
+            waits_for: targets.iter().map(describe).collect(),
+        }
+    }
+
+    /// The ids of the tasks that it waits for, directly or through what they hold.
+    fn edges(&self) -> impl Iterator<Item = u64> + '_ {
+        self.waits_for
+            .iter()
+            .flat_map(|wait| wait.holders.iter().chain(&wait.tasks).copied())
+    }
+}
+
+fn describe(target: &Target) -> ResourceState {
+    match target {
+        Target::Itself => ResourceState::somewhere("Waiter"),
+        Target::Timer(when_ns) => {
+            let when = Duration::from_nanos(*when_ns);
+            ResourceState::somewhere("sleep").detail(format!("until {when:?}"))
+        }
+        Target::Resource(resource) => ResourceState {
+            address: Rc::as_ptr(resource).addr(),
+            ..resource.state()
+        },
+        Target::Other(other) => ResourceState {
+            address: Rc::as_ptr(other).addr(),
+            ..match other.task() {
+                Some(info) => ResourceState {
+                    tasks: vec![info.id],
+                    ..ResourceState::new("Task", info.created_at)
+                },
+                None => other.state(),
+            }
+        },
+    }
+}

@@ -1,0 +1,257 @@
+//! Who waits for what: the graph on demand, in the error of a deadlock, and seen from one task.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ouroloop_core::get_running_loop;
+use ouroloop_task::{
+    LoopTasks, Resource, ResourceState, RunError, Task, TaskBuilder, TaskState, WaitGraph, Waiter,
+    bare_yield, capture_call_graph, create_future, create_future_of, current_task_id,
+    format_call_graph,
+};
+
+use crate::support::World;
+
+/// A thing that a task holds, and another waits for.
+struct Thing {
+    kind: &'static str,
+    holder: u64,
+    created_at: &'static Location<'static>,
+}
+
+impl Thing {
+    #[track_caller]
+    fn held_by(kind: &'static str, holder: u64) -> Rc<Thing> {
+        Rc::new(Thing {
+            kind,
+            holder,
+            created_at: Location::caller(),
+        })
+    }
+}
+
+impl Resource for Thing {
+    fn state(&self) -> ResourceState {
+        // No table may be borrowed when this is asked.
+        let _ = current_task_id();
+        ResourceState::new(self.kind, self.created_at)
+            .detail("locked")
+            .holders([self.holder])
+    }
+}
+
+fn named<T: 'static>(
+    name: &str,
+    future: impl Future<Output = T> + 'static,
+) -> Task<T> {
+    TaskBuilder::new().name(name).create_task(future)
+}
+
+/// All of them in one task, polled with its own waker.
+async fn join_all(mut parts: Vec<Pin<Box<dyn Future<Output = ()>>>>) {
+    poll_fn(|cx| {
+        parts.retain_mut(|part| part.as_mut().poll(cx).is_pending());
+        match parts.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+fn deadlock_of(world: &World, main: impl Future<Output = ()> + 'static) -> Box<WaitGraph> {
+    match world.run_until_complete(main) {
+        Err(RunError::Deadlock { graph, .. }) => graph,
+        other => panic!("no deadlock: {other:?}"),
+    }
+}
+
+#[test]
+fn the_graph_tells_running_ready_and_waiting_tasks_apart() {
+    let world = World::new();
+    world.run(async {
+        let waiter = named("waiter", async { Waiter::new().await });
+        bare_yield().await;
+        let ready = named("ready", async {});
+        let graph = get_running_loop().expect("it runs").wait_graph();
+        let states: Vec<_> = graph.tasks().iter().map(|task| task.state).collect();
+        assert_eq!(
+            states,
+            [TaskState::Running, TaskState::Waiting, TaskState::Ready]
+        );
+        assert_eq!(graph.task(waiter.id()).map(|task| &*task.name), Some("waiter"));
+        assert!(graph.task(99).is_none());
+        waiter.cancel();
+        ready.await.expect("it has a value");
+    });
+}
+
+#[test]
+fn each_kind_of_wait_says_what_it_is() {
+    let world = World::new();
+    world.run(async {
+        let event_loop = get_running_loop().expect("it runs");
+        let promise = Rc::new(create_future::<()>());
+        let second = promise.clone();
+        let (_also, line) = ((*promise).clone(), line!());
+        let gate = Thing::held_by("Gate", 77);
+        let stands_for = create_future_of::<()>(gate.clone());
+        let inner = named("inner", async { Waiter::new().await });
+        let inner_ref = inner.as_task_ref();
+        let all = named("all", async move {
+            let sleeping = Waiter::new();
+            sleeping
+                .fire_at(Duration::from_secs(5))
+                .expect("the loop is open");
+            join_all(vec![
+                Box::pin(async move { drop((&*second).await) }),
+                Box::pin(async move { drop(inner.await) }),
+                Box::pin(sleeping),
+                Box::pin(Waiter::on(gate)),
+                Box::pin(async move { drop((&stands_for).await) }),
+                Box::pin(Waiter::new()),
+            ])
+            .await;
+        });
+        bare_yield().await;
+        let graph = event_loop.wait_graph();
+        let waits = &graph.task(all.id()).expect("it waits").waits_for;
+        let kinds: Vec<_> = waits.iter().map(|wait| wait.kind).collect();
+        assert_eq!(kinds, ["Promise", "Task", "sleep", "Gate", "Gate", "Waiter"]);
+        assert_eq!(waits[0].detail, "2 setters are left");
+        let place = waits[0].created_at.expect("promises know");
+        assert_eq!((place.file(), place.line()), (file!(), line - 2));
+        assert_eq!(waits[1].tasks, [inner_ref.id()]);
+        assert_eq!(waits[2].detail, "until 5s");
+        assert_eq!(waits[3].holders, [77]);
+        all.cancel();
+        inner_ref.cancel();
+    });
+}
+
+#[test]
+fn a_deadlock_names_the_tasks_the_things_and_the_cycle() {
+    let world = World::new();
+    let graph = deadlock_of(&world, async {
+        let ids = Rc::new(RefCell::new((0, 0)));
+        let make = |name: &str, kind: &'static str, of_other: fn(&(u64, u64)) -> u64| {
+            let ids = ids.clone();
+            named(name, async move {
+                let holder = of_other(&ids.borrow());
+                Waiter::on(Thing::held_by(kind, holder)).await;
+            })
+        };
+        let ann = make("ann", "North", |ids| ids.1);
+        let ben = make("ben", "South", |ids| ids.0);
+        *ids.borrow_mut() = (ann.id(), ben.id());
+        ann.await.expect("never");
+    });
+    let names: Vec<_> = graph.tasks().iter().map(|task| &*task.name).collect();
+    assert_eq!(names, ["Task-1", "ann", "ben"]);
+    assert_eq!(graph.cycles(), [vec![2, 3]]);
+    let text = graph.to_string();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("task \"ann\" created at "), "{text}");
+    assert!(lines[1].starts_with("    waits for North (locked) created at "), "{text}");
+    assert!(lines[1].ends_with(", held by \"ben\""), "{text}");
+    assert_eq!(lines[5], "    waits for task \"ann\"");
+    assert!(lines[6].starts_with("cycle: \"ann\" -> North (locked)"), "{text}");
+    assert!(lines[6].ends_with(" -> \"ann\""), "{text}");
+    assert_eq!(format!("{graph:?}"), text, "what a failing `main` shows");
+    let dot = graph.to_dot();
+    assert!(dot.starts_with("digraph wait_graph {"), "{dot}");
+    assert!(dot.contains("t1 -> t2;") && dot.contains("t2 -> r0;") && dot.contains("r0 -> t3;"), "{dot}");
+    assert_eq!(dot.matches("color=red").count(), 2, "{dot}");
+}
+
+#[test]
+fn a_thing_whose_holder_is_done_says_so() {
+    let world = World::new();
+    let graph = deadlock_of(&world, async {
+        let gone = named("gone", async {});
+        let id = gone.id();
+        gone.await.expect("it has a value");
+        let gate = Thing::held_by("Gate", id);
+        let other = named("other", Waiter::on(gate.clone()));
+        Waiter::on(gate).await;
+        drop(other);
+    });
+    let text = graph.to_string();
+    assert!(text.contains("held by \"task 2, which is done\""), "{text}");
+    let dot = graph.to_dot();
+    assert_eq!(dot.matches("shape=ellipse").count(), 1, "one thing, drawn once: {dot}");
+}
+
+#[test]
+fn a_promise_that_only_its_own_callback_would_set_is_reported() {
+    let world = World::new();
+    let graph = deadlock_of(&world, async {
+        let promise = create_future::<u32>();
+        let future = promise.future();
+        future.add_done_callback(move |_| {
+            let _ = promise.set_result(42);
+        });
+        let _ = future.await;
+    });
+    let text = graph.to_string();
+    assert!(text.contains("waits for Promise (1 setter is left) created at "), "{text}");
+    assert!(graph.cycles().is_empty(), "nobody knows where a setter is");
+}
+
+#[test]
+fn a_long_graph_is_cut_short_unless_all_is_asked_for() {
+    let world = World::new();
+    world.run(async {
+        let tasks: Vec<_> = (0..80).map(|_| named("one", Waiter::new())).collect();
+        bare_yield().await;
+        let graph = get_running_loop().expect("it runs").wait_graph();
+        let text = graph.to_string();
+        assert!(text.ends_with("... and 31 more tasks; `{:#}` writes all"), "{text}");
+        assert_eq!(format!("{graph:#}").lines().count(), 2 * 81);
+        for task in tasks {
+            task.cancel();
+        }
+    });
+}
+
+#[test]
+fn the_call_graph_shows_who_awaits_a_task() {
+    let world = World::new();
+    world.run(async {
+        let inner = Rc::new(named("inner", Waiter::new()));
+        let outer = |name: &str| {
+            let inner = inner.clone();
+            named(name, async move { drop((&*inner).await) })
+        };
+        let (left, right) = (outer("left"), outer("right"));
+        let top = named("top", async move {
+            join_all(vec![
+                Box::pin(async move { drop(left.await) }),
+                Box::pin(async move { drop(right.await) }),
+            ])
+            .await;
+        });
+        bare_yield().await;
+        let graph = capture_call_graph(&inner).expect("it is not done");
+        let seen: Vec<_> = graph.tasks().map(|(depth, task)| (depth, &*task.name)).collect();
+        assert_eq!(seen, [(0, "inner"), (1, "left"), (2, "top"), (1, "right")]);
+        let text = format_call_graph(&inner);
+        assert!(text.contains("\n        * task \"top\" (see above)"), "{text}");
+        assert_eq!(text.matches("+ awaited by:").count(), 3, "{text}");
+        inner.cancel();
+        top.await.expect("it ends");
+        assert_eq!(format_call_graph(&inner), "* task \"inner\" is done");
+    });
+}
+
+#[test]
+fn the_graph_of_a_closed_loop_is_empty() {
+    let world = World::new();
+    world.close();
+    assert_eq!(world.wait_graph().to_string(), "no tasks");
+}
