@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,11 +11,10 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use ouroloop_core::{TimerHandle, get_running_loop};
-use ouroloop_task::{
-    AsFutureRef, Awaitable, CallbackId, Eventual, FutureRef, IntoTask, Waiter, WaiterKey,
-};
+use ouroloop_task::{AsFutureRef, Awaitable, Eventual, IntoTask, Waiter, WaiterKey};
 
 use crate::error::{AwaitError, TimeoutError};
+use crate::watched::{Watch, Watched};
 
 /// Runs awaitables beside each other and gives their results in the order in which they end.
 ///
@@ -72,31 +72,28 @@ where
     <I::Item as Awaitable>::Output: 'static,
 {
     let mut seen = HashSet::new();
-    let items: Vec<_> = awaitables
-        .into_iter()
-        .map(IntoTask::into_task)
-        .filter(|item| seen.insert(item.as_future_ref()))
-        .collect();
+    let mut items = Vec::new();
+    for awaitable in awaitables {
+        let item = awaitable.into_task();
+        if seen.insert(item.as_future_ref()) {
+            items.push(item);
+        }
+    }
     let state = Rc::new(State {
         done: RefCell::new(VecDeque::new()),
         left: Cell::new(items.len()),
         waiter: RefCell::new(None),
         timer: RefCell::new(None),
     });
-    let callbacks = items
-        .iter()
-        .enumerate()
-        .map(|(place, item)| {
-            let state = state.clone();
-            let future = item.as_future_ref();
-            let id = future.add_done_callback(move |_| state.completed(place));
-            (future, id)
-        })
-        .collect();
+    let watch = Watch::new("as_completed", Location::caller());
+    for (place, item) in items.iter().enumerate() {
+        let state = state.clone();
+        watch.add(item.as_future_ref(), move |_| state.completed(place));
+    }
     AsCompleted {
         todo: items.len(),
         items: items.into_iter().map(Some).collect(),
-        callbacks: Rc::new(RefCell::new(callbacks)),
+        watch,
         state,
         waiting: None,
     }
@@ -108,12 +105,10 @@ pub struct AsCompleted<T: 'static> {
     items: Vec<Option<Eventual<T>>>,
     /// How many items the stream still has to give.
     todo: usize,
-    callbacks: Callbacks,
+    watch: Watch,
     state: Rc<State>,
     waiting: Option<Waiter>,
 }
-
-type Callbacks = Rc<RefCell<Vec<(FutureRef, CallbackId)>>>;
 
 struct State {
     /// Those that are done and were not taken, by place; `None` for one that was not in time.
@@ -139,10 +134,8 @@ impl State {
         }
     }
 
-    fn time_is_up(&self, callbacks: &Callbacks) {
-        for (future, id) in callbacks.take() {
-            future.remove_done_callback(id);
-        }
+    fn time_is_up(&self, watched: &Watched) {
+        watched.remove_all();
         for _ in 0..self.left.replace(0) {
             self.put(None);
         }
@@ -166,9 +159,9 @@ impl<T> AsCompleted<T> {
             return self;
         }
         let state = self.state.clone();
-        let callbacks = self.callbacks.clone();
+        let watched = self.watch.watched();
         let timer = get_running_loop()
-            .and_then(|running| running.call_later(limit, move || state.time_is_up(&callbacks)));
+            .and_then(|running| running.call_later(limit, move || state.time_is_up(&watched)));
         // Making the stream took a running loop already.
         self.state.timer.replace(timer.ok());
         self
@@ -209,7 +202,7 @@ impl<T> Stream for AsCompleted<T> {
             }
             let next = this.state.done.borrow_mut().pop_front();
             let Some(next) = next else {
-                let waiter = Waiter::new();
+                let waiter = Waiter::on(this.watch.watched());
                 this.state.waiter.replace(Some(waiter.key()));
                 this.waiting = Some(waiter);
                 continue;
@@ -235,9 +228,6 @@ impl<T> Drop for AsCompleted<T> {
     fn drop(&mut self) {
         if let Some(timer) = self.state.timer.take() {
             timer.cancel();
-        }
-        for (future, id) in self.callbacks.take() {
-            future.remove_done_callback(id);
         }
     }
 }

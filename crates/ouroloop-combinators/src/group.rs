@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
+use std::panic::Location;
 use std::rc::Rc;
 
 use ouroloop_task::{
-    AsFutureRef, Cancelled, CancelledBy, FutureRef, Scope, ScopeHandle, Task, TaskBuilder,
-    TaskError, TaskRef, Waiter, WaiterKey, current_task,
+    AsFutureRef, Cancelled, CancelledBy, FutureRef, Resource, ResourceState, Scope, ScopeHandle,
+    Task, TaskBuilder, TaskError, TaskRef, Waiter, WaiterKey, current_task,
 };
 
 use crate::error::ExceptionGroup;
@@ -67,8 +68,19 @@ use crate::error::ExceptionGroup;
 /// the caller was tried: a group whose future is leaked, or dropped by a `select!`, ends before its
 /// children do, and they would be left with dangling references; stable Rust has no way to forbid
 /// that. Share by `Rc`, which costs no atomics here.
-pub async fn task_group<R, E>(
+#[track_caller]
+pub fn task_group<R, E>(
     body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
+) -> impl Future<Output = Result<R, ExceptionGroup>>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    run_group(body, Location::caller())
+}
+
+async fn run_group<R, E>(
+    body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
+    created_at: &'static Location<'static>,
 ) -> Result<R, ExceptionGroup>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
@@ -77,6 +89,7 @@ where
     let scope = Scope::new();
     let group = TaskGroup {
         state: Rc::new(State {
+            created_at,
             parent: parent.clone(),
             scope: scope.handle(),
             children: RefCell::new(BTreeMap::new()),
@@ -104,7 +117,7 @@ where
         state.abort();
     }
     while !state.children.borrow().is_empty() {
-        let waiter = Waiter::new();
+        let waiter = Waiter::on(state.clone());
         state.exit.replace(Some(waiter.key()));
         let waited = scope.catch(waiter).await;
         state.exit.replace(None);
@@ -148,6 +161,7 @@ pub struct TaskGroup {
 }
 
 struct State {
+    created_at: &'static Location<'static>,
     parent: TaskRef,
     scope: ScopeHandle,
     /// Those that are not done, by number, which is the order of their creation.
@@ -275,6 +289,13 @@ impl TaskGroup {
             state.abort();
         }
         state.cancel_parent();
+    }
+}
+
+impl Resource for State {
+    fn state(&self) -> ResourceState {
+        let children = self.children.borrow();
+        ResourceState::new("TaskGroup", self.created_at).futures(children.values().cloned())
     }
 }
 

@@ -12,6 +12,7 @@ mod sleep;
 mod timeout;
 mod wait;
 mod wait_for;
+mod watched;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use error::{AwaitError, EmptySetError, ExceptionGroup, TimeoutError};

@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ouroloop_task::{
-    AsFutureRef, Awaitable, FutureRef, Promise, PromiseFuture, PromiseValue, TaskError,
-    create_future,
+    AsFutureRef, Awaitable, FutureRef, Promise, PromiseFuture, PromiseValue, Resource,
+    ResourceState, TaskError, create_future_of,
 };
 use pin_project_lite::pin_project;
 
@@ -69,7 +70,10 @@ pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
     if future.done() {
         return Shield { inner, outer: None };
     }
-    let outer: Promise<()> = create_future();
+    let outer: Promise<()> = create_future_of(Rc::new(Shielding {
+        task: future.task_id(),
+        created_at: Location::caller(),
+    }));
     let waiting = outer.future();
     let id = future.add_done_callback({
         // The callback is what sets the outer promise; if it is removed, nobody will.
@@ -89,6 +93,18 @@ pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
     Shield {
         inner,
         outer: Some(waiting),
+    }
+}
+
+/// What a wait graph names. It must not own what is shielded, whose callback owns the outer promise.
+struct Shielding {
+    task: Option<u64>,
+    created_at: &'static Location<'static>,
+}
+
+impl Resource for Shielding {
+    fn state(&self) -> ResourceState {
+        ResourceState::new("shield", self.created_at).tasks(self.task)
     }
 }
 

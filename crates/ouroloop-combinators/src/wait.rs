@@ -3,15 +3,17 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ouroloop_task::{AsFutureRef, CallbackId, FutureRef, Waiter};
+use ouroloop_task::{AsFutureRef, FutureRef, Waiter};
 
 use crate::error::EmptySetError;
 use crate::timeout::from_now;
+use crate::watched::Watch;
 
 /// When [`wait`] returns.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -74,6 +76,7 @@ pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn wait<I>(items: I) -> Wait<I::Item>
 where
     I: IntoIterator,
@@ -81,9 +84,10 @@ where
 {
     Wait {
         items: items.into_iter().collect(),
+        created_at: Location::caller(),
         limit: None,
         return_when: ReturnWhen::default(),
-        watch: None,
+        waiting: None,
     }
 }
 
@@ -91,9 +95,11 @@ where
 #[must_use = "nothing is waited for unless this is awaited"]
 pub struct Wait<W> {
     items: Vec<W>,
+    created_at: &'static Location<'static>,
     limit: Option<Duration>,
     return_when: ReturnWhen,
-    watch: Option<Watch>,
+    /// The callbacks on what is waited for, and what they fire.
+    waiting: Option<(Waiter, Watch)>,
 }
 
 impl<W> Wait<W> {
@@ -120,21 +126,20 @@ impl<W: AsFutureRef> Future for Wait<W> {
         if this.items.is_empty() {
             return Poll::Ready(Err(EmptySetError));
         }
-        let watch = match &mut this.watch {
-            Some(watch) => watch,
+        let (waiter, _) = match &mut this.waiting {
+            Some(waiting) => waiting,
             None => {
-                let waiter = Waiter::new();
+                let futures = this.items.iter().map(W::as_future_ref);
+                let (waiter, watch) = watch(futures, this.return_when, this.created_at);
                 if let Some(limit) = this.limit {
                     // The loop is running, so it is not closed.
                     let _ = waiter.fire_at(from_now(limit));
                 }
-                let futures = this.items.iter().map(W::as_future_ref);
-                this.watch
-                    .insert(Watch::start(futures, this.return_when, waiter))
+                this.waiting.insert((waiter, watch))
             }
         };
-        ready!(Pin::new(&mut watch.waiter).poll(cx));
-        this.watch = None;
+        ready!(Pin::new(waiter).poll(cx));
+        this.waiting = None;
         let items = std::mem::take(&mut this.items);
         Poll::Ready(Ok(items
             .into_iter()
@@ -142,50 +147,33 @@ impl<W: AsFutureRef> Future for Wait<W> {
     }
 }
 
-/// The callbacks on what is waited for; removed when it is dropped.
-struct Watch {
-    waiter: Waiter,
-    callbacks: Vec<(FutureRef, CallbackId)>,
-}
-
-impl Watch {
-    fn start(
-        futures: impl Iterator<Item = FutureRef>,
-        return_when: ReturnWhen,
-        waiter: Waiter,
-    ) -> Watch {
-        let mut seen = HashSet::new();
-        let unique: Vec<_> = futures
-            .filter(|future| seen.insert(future.clone()))
-            .collect();
-        let left = Rc::new(Cell::new(unique.len()));
-        let callbacks = unique
-            .into_iter()
-            .map(|future| {
-                let left = left.clone();
-                let key = waiter.key();
-                let id = future.add_done_callback(move |done| {
-                    left.set(left.get() - 1);
-                    let enough = match return_when {
-                        ReturnWhen::AllCompleted => false,
-                        ReturnWhen::FirstCompleted => true,
-                        ReturnWhen::FirstException => done.ended_in_error(),
-                    };
-                    if enough || left.get() == 0 {
-                        key.fire();
-                    }
-                });
-                (future, id)
-            })
-            .collect();
-        Watch { waiter, callbacks }
+/// Calls back when enough of them are done.
+fn watch(
+    futures: impl Iterator<Item = FutureRef>,
+    return_when: ReturnWhen,
+    created_at: &'static Location<'static>,
+) -> (Waiter, Watch) {
+    let watch = Watch::new("wait", created_at);
+    let waiter = Waiter::on(watch.watched());
+    let mut seen = HashSet::new();
+    let unique: Vec<_> = futures
+        .filter(|future| seen.insert(future.clone()))
+        .collect();
+    let left = Rc::new(Cell::new(unique.len()));
+    for future in unique {
+        let left = left.clone();
+        let key = waiter.key();
+        watch.add(future, move |done| {
+            left.set(left.get() - 1);
+            let enough = match return_when {
+                ReturnWhen::AllCompleted => false,
+                ReturnWhen::FirstCompleted => true,
+                ReturnWhen::FirstException => done.ended_in_error(),
+            };
+            if enough || left.get() == 0 {
+                key.fire();
+            }
+        });
     }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        for (future, id) in &self.callbacks {
-            future.remove_done_callback(*id);
-        }
-    }
+    (waiter, watch)
 }

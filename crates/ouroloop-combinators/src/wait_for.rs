@@ -1,12 +1,14 @@
 //! `wait_for`.
 
-use std::future::pending;
+use std::future::{Future, pending};
+use std::panic::Location;
 use std::time::Duration;
 
 use ouroloop_task::{AsFutureRef, Awaitable, FutureRef, TaskError, Waiter, create_task};
 
 use crate::error::{AwaitError, TimeoutError};
 use crate::timeout::timeout;
+use crate::watched::Watch;
 
 /// Awaits a coroutine or a task for at most `limit`; `None` is no limit.
 ///
@@ -49,29 +51,37 @@ use crate::timeout::timeout;
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn wait_for<A: Awaitable>(
+#[track_caller]
+pub fn wait_for<A: Awaitable>(
     awaitable: A,
     limit: impl Into<Option<Duration>>,
-) -> Result<A::Output, AwaitError> {
+) -> impl Future<Output = Result<A::Output, AwaitError>> {
+    let created_at = Location::caller();
     let limit = limit.into();
-    if limit == Some(Duration::ZERO) {
-        return without_delay(awaitable).await;
+    async move {
+        if limit == Some(Duration::ZERO) {
+            return without_delay(awaitable, created_at).await;
+        }
+        Ok(timeout(limit, awaitable.into_awaited()).await??)
     }
-    Ok(timeout(limit, awaitable.into_awaited()).await??)
 }
 
 /// A limit of nothing: the result if it is there, else a cancellation that is waited for.
-async fn without_delay<A: Awaitable>(awaitable: A) -> Result<A::Output, AwaitError> {
+async fn without_delay<A: Awaitable>(
+    awaitable: A,
+    created_at: &'static Location<'static>,
+) -> Result<A::Output, AwaitError> {
     let Some(future) = awaitable.existing() else {
         // asyncio makes a task of the coroutine and cancels it before its first step.
         drop(awaitable);
-        cancel_and_wait(&create_task(pending::<()>()).as_future_ref()).await;
+        let never = create_task(pending::<()>()).as_future_ref();
+        cancel_and_wait(&never, created_at).await;
         return Err(TimeoutError.into());
     };
     if future.done() {
         return Ok(awaitable.into_awaited().await?);
     }
-    cancel_and_wait(&future).await;
+    cancel_and_wait(&future, created_at).await;
     // Asked of what was awaited, since its output may hold the cancellation in its own error.
     match future.exception() {
         Some(TaskError::Cancelled(_)) => Err(TimeoutError.into()),
@@ -80,33 +90,13 @@ async fn without_delay<A: Awaitable>(awaitable: A) -> Result<A::Output, AwaitErr
 }
 
 /// Cancels something and waits for its end; a cancellation of the waiting task ends only the wait.
-async fn cancel_and_wait(future: &FutureRef) {
-    let waiter = Waiter::new();
+async fn cancel_and_wait(future: &FutureRef, created_at: &'static Location<'static>) {
+    let watch = Watch::new("wait_for", created_at);
+    let waiter = Waiter::on(watch.watched());
     let key = waiter.key();
-    let _callback = DoneCallback::add(future, move || {
+    watch.add(future.clone(), move |_| {
         key.fire();
     });
     future.cancel();
     waiter.await;
-}
-
-/// A done-callback that is removed when it goes out of scope.
-pub(crate) struct DoneCallback<'a> {
-    future: &'a FutureRef,
-    id: ouroloop_task::CallbackId,
-}
-
-impl<'a> DoneCallback<'a> {
-    fn add(future: &'a FutureRef, callback: impl FnOnce() + 'static) -> DoneCallback<'a> {
-        DoneCallback {
-            future,
-            id: future.add_done_callback(move |_| callback()),
-        }
-    }
-}
-
-impl Drop for DoneCallback<'_> {
-    fn drop(&mut self) {
-        self.future.remove_done_callback(self.id);
-    }
 }

@@ -106,7 +106,7 @@ pub(crate) trait Awaited {
 
     /// What it is, for the wait graph; a task says it by [`Awaited::task`].
     fn state(&self) -> ResourceState {
-        ResourceState::somewhere("Task")
+        ResourceState::new("Task", None)
     }
 
     /// What else has to end before it does, as far as that is known.

@@ -60,21 +60,17 @@ pub struct ResourceState {
 }
 
 impl ResourceState {
-    /// A resource of some kind that was made at some place.
-    pub fn new(kind: &'static str, created_at: &'static Location<'static>) -> ResourceState {
-        ResourceState {
-            created_at: Some(created_at),
-            ..ResourceState::somewhere(kind)
-        }
-    }
-
-    pub(crate) fn somewhere(kind: &'static str) -> ResourceState {
+    /// A resource of some kind, with the place where it was made if that is known.
+    pub fn new(
+        kind: &'static str,
+        created_at: impl Into<Option<&'static Location<'static>>>,
+    ) -> ResourceState {
         ResourceState {
             kind,
             detail: String::new(),
             holders: Vec::new(),
             tasks: Vec::new(),
-            created_at: None,
+            created_at: created_at.into(),
             address: 0,
         }
     }
@@ -90,6 +86,13 @@ impl ResourceState {
     #[must_use]
     pub fn holders(mut self, holders: impl IntoIterator<Item = u64>) -> ResourceState {
         self.holders.extend(holders);
+        self
+    }
+
+    /// The ids of tasks that have to end for the wait to end.
+    #[must_use]
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = u64>) -> ResourceState {
+        self.tasks.extend(tasks);
         self
     }
 

@@ -194,6 +194,11 @@ impl FutureRef {
         Rc::as_ptr(&self.0).addr()
     }
 
+    /// The number of the task, if it is one: [`TaskRef::id`].
+    pub fn task_id(&self) -> Option<u64> {
+        self.0.task().map(|info| info.id)
+    }
+
     /// The name, if it is a task.
     pub fn task_name(&self) -> Option<Rc<str>> {
         self.0.task().map(TaskInfo::name)

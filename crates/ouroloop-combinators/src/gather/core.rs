@@ -52,9 +52,14 @@ impl Delegate for Children {
             self.cancel_requested.set(true);
         }
     }
+
+    fn kind(&self) -> &'static str {
+        "gather"
+    }
 }
 
 impl Core {
+    #[track_caller]
     pub(crate) fn new(
         event_loop: &LoopRef,
         futures: Vec<FutureRef>,

@@ -77,8 +77,11 @@ where
     I::Item: IntoTask,
     <I::Item as Awaitable>::Output: 'static,
 {
-    let running = get_running_loop();
-    match running.and_then(|running| gather_on(&running, awaitables)) {
+    let gather = match get_running_loop() {
+        Ok(running) => gather_on(&running, awaitables),
+        Err(error) => Err(error),
+    };
+    match gather {
         Ok(gather) => gather,
         Err(error) => panic!("gather: {error}"),
     }

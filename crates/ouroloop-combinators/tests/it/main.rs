@@ -28,3 +28,5 @@ mod timeout;
 mod wait;
 /// `wait_for`.
 mod wait_for;
+/// What a wait graph names.
+mod wait_graph;

@@ -80,8 +80,8 @@ pub struct TaskWaits {
     /// Whether it waits at all.
     pub state: TaskState,
     /// What it waits for, in the order in which it began to; several things if a `join!` or the
-    /// like waits in each of its branches. Empty if only a waker of a foreign future can go on with
-    /// it.
+    /// like waits in each of its branches. Empty if it waits for I/O, or for a future of another
+    /// library: those keep its waker, and nothing else is known of them.
     pub waits_for: Vec<ResourceState>,
 }
 
@@ -190,10 +190,10 @@ impl TaskWaits {
 
 fn describe(target: &Target) -> ResourceState {
     match target {
-        Target::Itself => ResourceState::somewhere("Waiter"),
+        Target::Itself => ResourceState::new("Waiter", None),
         Target::Timer(when_ns) => {
             let when = Duration::from_nanos(*when_ns);
-            ResourceState::somewhere("sleep").detail(format!("until {when:?}"))
+            ResourceState::new("sleep", None).detail(format!("until {when:?}"))
         }
         Target::Resource(resource) => ResourceState {
             address: Rc::as_ptr(resource).addr(),

@@ -54,7 +54,7 @@ fn write_task(
         TaskState::Waiting => {}
     }
     if task.waits_for.is_empty() {
-        f.write_str("\n    waits for a waker that a foreign future holds")?;
+        f.write_str("\n    waits for a waker: I/O, or a future of another library")?;
     }
     for wait in task.waits_for.iter().take(list_max) {
         f.write_str("\n    waits for ")?;

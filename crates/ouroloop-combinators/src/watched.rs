@@ -1,0 +1,62 @@
+//! Several things that are waited for at once, by their done-callbacks.
+
+use std::cell::RefCell;
+use std::panic::Location;
+use std::rc::Rc;
+
+use ouroloop_task::{CallbackId, FutureRef, Resource, ResourceState};
+
+/// Done-callbacks that are removed when this is dropped.
+pub(crate) struct Watch(Rc<Watched>);
+
+/// What a wait graph names. No callback may own it, or the two would keep each other.
+pub(crate) struct Watched {
+    kind: &'static str,
+    created_at: &'static Location<'static>,
+    callbacks: RefCell<Vec<(FutureRef, CallbackId)>>,
+}
+
+impl Watch {
+    /// Nothing so far, on behalf of the function `kind`.
+    pub(crate) fn new(kind: &'static str, created_at: &'static Location<'static>) -> Watch {
+        Watch(Rc::new(Watched {
+            kind,
+            created_at,
+            callbacks: RefCell::new(Vec::new()),
+        }))
+    }
+
+    pub(crate) fn add(&self, future: FutureRef, callback: impl FnOnce(&FutureRef) + 'static) {
+        let id = future.add_done_callback(callback);
+        self.0.callbacks.borrow_mut().push((future, id));
+    }
+
+    pub(crate) fn watched(&self) -> Rc<Watched> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.remove_all();
+    }
+}
+
+impl Watched {
+    pub(crate) fn remove_all(&self) {
+        for (future, id) in self.callbacks.take() {
+            future.remove_done_callback(id);
+        }
+    }
+}
+
+impl Resource for Watched {
+    fn state(&self) -> ResourceState {
+        let callbacks = self.callbacks.borrow();
+        let futures = callbacks.iter().map(|(future, _)| future);
+        let done = futures.clone().filter(|future| future.done()).count();
+        ResourceState::new(self.kind, self.created_at)
+            .detail(format!("{done} of {} done", callbacks.len()))
+            .futures(futures.cloned())
+    }
+}
