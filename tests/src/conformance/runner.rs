@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ouroloop::{
-    EventLoop, ExceptionContext, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
+    EventLoop, ExceptionContext, LoopError, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
 };
 
 use super::error::Error;
@@ -32,6 +32,12 @@ pub enum Failure {
     TooLong,
 }
 
+impl From<LoopError> for Failure {
+    fn from(error: LoopError) -> Failure {
+        Failure::Run(error.into())
+    }
+}
+
 /// Runs a program on virtual time.
 #[must_use]
 pub fn run(program: &Rc<Program>) -> Run {
@@ -40,7 +46,7 @@ pub fn run(program: &Rc<Program>) -> Run {
         Err(error) => {
             return Run {
                 trace: Vec::new(),
-                failure: Some(RunError::Loop(error).into()),
+                failure: Some(error.into()),
             };
         }
     };
