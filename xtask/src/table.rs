@@ -23,6 +23,16 @@ pub const LAYERS: &[&str] = &[
 /// Crates that depend on no other crate of the workspace, whatever stands above them.
 pub const ALONE: &[&str] = &["ouroloop-macros", "xtask"];
 
+/// Crates that any crate but a bare one may have as a dev-dependency without a version, wherever
+/// they stand: for the examples in its documentation and for its `tests/`.
+///
+/// The examples are written as a user writes them, through the facade, and a test wants the test
+/// kit. Both lead back to the crate that uses them, so its unit tests would see a second copy of
+/// its types: nothing else in `src/` may name them. Without a version the arrow is a matter of this
+/// workspace alone, since `cargo package` leaves such a line out; with one, no crate of the circle
+/// could be published before the others.
+pub const LENT: &[&str] = &["ouroloop", "ouroloop-testkit"];
+
 /// Crates that depend on nothing at all, but for their tests.
 pub const BARE: &[&str] = &["ouroloop-timer"];
 

@@ -87,6 +87,11 @@ pub struct Package {
 }
 
 impl Package {
+    /// Whether a target of this kind is built from it.
+    pub fn has_target(&self, kind: &str) -> bool {
+        self.targets.iter().any(|target| target.is(&[kind]))
+    }
+
     fn parse(json: &Value) -> Result<Package, Box<dyn Error>> {
         let manifest = Path::new(text(json, "manifest_path")?);
         let features = json["features"]
@@ -151,6 +156,9 @@ pub struct Dependency {
     pub name: String,
     /// What it is needed for.
     pub kind: Kind,
+    /// Whether it is a path without a version, and so is left out of the package if it is a
+    /// dev-dependency.
+    pub path_only: bool,
 }
 
 impl Dependency {
@@ -164,6 +172,7 @@ impl Dependency {
         Ok(Dependency {
             name: text(json, "name")?.to_owned(),
             kind,
+            path_only: json["path"].is_string() && json["req"] == "*",
         })
     }
 }
@@ -222,7 +231,9 @@ mod tests {
                 "targets": [{ "name": "a", "kind": ["lib"], "src_path": "root/a/src/lib.rs" }],
                 "dependencies": [
                     { "name": "mio", "kind": null, "rename": "poller" },
-                    { "name": "b", "kind": "dev" },
+                    { "name": "b", "kind": "dev", "req": "*", "path": "root/b" },
+                    { "name": "b", "kind": null, "req": "^0.1.0", "path": "root/b" },
+                    { "name": "c", "kind": "dev", "req": "*" },
                 ],
             }],
         }))
@@ -242,9 +253,17 @@ mod tests {
         let dependencies: Vec<_> = a
             .dependencies
             .iter()
-            .map(|d| (d.name.as_str(), d.kind))
+            .map(|d| (d.name.as_str(), d.kind, d.path_only))
             .collect();
-        assert_eq!(dependencies, [("mio", Kind::Normal), ("b", Kind::Dev)]);
+        assert_eq!(
+            dependencies,
+            [
+                ("mio", Kind::Normal, false),
+                ("b", Kind::Dev, true),
+                ("b", Kind::Normal, false),
+                ("c", Kind::Dev, false),
+            ]
+        );
     }
 
     #[test]

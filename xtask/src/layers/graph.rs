@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Check, Violation};
-use crate::table::{ALONE, BARE, LAYERS, OWNED};
+use crate::table::{ALONE, BARE, LAYERS, LENT, OWNED};
 use crate::workspace::{Dependency, Kind, Package, Workspace};
 
 /// All checks that need the manifests only.
@@ -73,10 +73,21 @@ fn arrow(workspace: &Workspace, package: &Package, dependency: &Dependency) -> O
         })
     };
     let name = &dependency.name;
+    if is_lent(package, dependency) {
+        if dependency.path_only {
+            return None;
+        }
+        return violation(
+            format!("{name} in [{section}] with a version"),
+            "write `{ path = \"...\" }` only: `cargo package` leaves that out, and else asks \
+             crates.io for a crate that needs this one first",
+        );
+    }
     if dependency.kind == Kind::Dev && leads_to(workspace, name, &package.name) {
         return violation(
             format!("{name} in [{section}] leads back to the crate itself"),
-            "its unit tests would see two copies of its types; move the test to tests/",
+            "its unit tests would see two copies of its types; move the test to the package in \
+             tests/",
         );
     }
     if ALONE.contains(&package.name.as_str()) {
@@ -85,14 +96,28 @@ fn arrow(workspace: &Workspace, package: &Package, dependency: &Dependency) -> O
             "remove the line; what needs both belongs into a crate below the two",
         );
     }
-    let (own, other) = (place(&package.name)?, place(name));
-    if other.is_some_and(|other| other < own) {
+    if place(&package.name).is_none() || points_up(package, dependency) {
         return None;
     }
     violation(
         format!("{name} in [{section}] stands below it in the layers"),
         "move the code that needs it into the lower crate, or what is needed into an upper one",
     )
+}
+
+/// Whether it is a dev-dependency that a crate may have although it is no crate above it.
+pub fn is_lent(package: &Package, dependency: &Dependency) -> bool {
+    let lent = LENT.contains(&dependency.name.as_str()) && dependency.name != package.name;
+    let bare = BARE.contains(&package.name.as_str());
+    dependency.kind == Kind::Dev && lent && !bare && !points_up(package, dependency)
+}
+
+/// Whether the dependency is a crate above the package.
+fn points_up(package: &Package, dependency: &Dependency) -> bool {
+    match (place(&package.name), place(&dependency.name)) {
+        (Some(own), Some(other)) => other < own,
+        _ => false,
+    }
 }
 
 fn owner(package: &Package, dependency: &Dependency) -> Option<Violation> {
@@ -189,8 +214,8 @@ mod tests {
     fn a_dev_dependency_that_leads_back_is_named_as_that() {
         let graph = [
             ("ouroloop-task", Kind::Normal, "ouroloop-core"),
-            ("ouroloop-testkit", Kind::Normal, "ouroloop-task"),
-            ("ouroloop-core", Kind::Dev, "ouroloop-testkit"),
+            ("ouroloop-net", Kind::Normal, "ouroloop-task"),
+            ("ouroloop-core", Kind::Dev, "ouroloop-net"),
         ];
         let wrong = violations(&graph, "arrows");
         assert_eq!(wrong.len(), 1);
@@ -204,6 +229,46 @@ mod tests {
     fn a_dev_dependency_on_the_crate_itself_leads_back() {
         let wrong = violations(&[("ouroloop-core", Kind::Dev, "ouroloop-core")], "arrows");
         assert!(wrong[0].contains("leads back"), "{wrong:?}");
+    }
+
+    #[test]
+    fn the_facade_and_the_test_kit_are_lent_to_every_crate_that_is_not_bare() {
+        for lent in LENT {
+            for package in LAYERS.iter().filter(|package| *package != lent) {
+                let wrong = lending(package, Kind::Dev, true, lent);
+                let refused = BARE.contains(package) || *package == "xtask";
+                assert_eq!(!wrong.is_empty(), refused, "{package} -> {lent}: {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crate_is_not_lent_to_itself() {
+        for lent in LENT {
+            assert_eq!(lending(lent, Kind::Dev, true, lent).len(), 1, "{lent}");
+        }
+    }
+
+    #[test]
+    fn what_is_lent_must_not_have_a_version() {
+        let wrong = lending("ouroloop-task", Kind::Dev, false, "ouroloop");
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].contains("with a version"), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_is_lent_is_a_dev_dependency_only() {
+        for kind in [Kind::Normal, Kind::Build] {
+            let wrong = lending("ouroloop-task", kind, true, "ouroloop");
+            assert_eq!(wrong.len(), 1, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_alone_makes_no_other_crate_lent() {
+        let wrong = lending("ouroloop-task", Kind::Dev, true, "ouroloop-combinators");
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].contains("stands below it"), "{wrong:?}");
     }
 
     #[test]
@@ -269,6 +334,22 @@ mod tests {
         assert!(violations(&[("ouroloop-core", Kind::Dev, "tokio")], "arrows").is_empty());
     }
 
+    /// What is wrong with one arrow that may be a path without a version.
+    fn lending(package: &str, kind: Kind, path_only: bool, dependency: &str) -> Vec<String> {
+        let dependency = Dependency {
+            name: dependency.to_owned(),
+            kind,
+            path_only,
+        };
+        let mut workspace = Workspace::default();
+        workspace.packages.push(Package {
+            name: package.to_owned(),
+            dependencies: vec![dependency],
+            ..Package::default()
+        });
+        found(&workspace, "arrows")
+    }
+
     fn violations(arrows: &[(&str, Kind, &str)], check: &str) -> Vec<String> {
         let mut workspace = Workspace::default();
         for (name, _, _) in arrows {
@@ -279,6 +360,7 @@ mod tests {
                     .map(|arrow| Dependency {
                         name: arrow.2.to_owned(),
                         kind: arrow.1,
+                        path_only: false,
                     })
                     .collect();
                 let name = (*name).to_owned();
@@ -289,7 +371,11 @@ mod tests {
                 });
             }
         }
-        let checks = checks(&workspace);
+        found(&workspace, check)
+    }
+
+    fn found(workspace: &Workspace, check: &str) -> Vec<String> {
+        let checks = checks(workspace);
         let check = checks
             .iter()
             .find(|c| c.name == check)

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::graph::is_lent;
 use super::lexer::{code_only, lines_naming_crate, lines_with_word};
 use super::{Check, Violation};
-use crate::table::{NO_STD, OWNED, UNSAFE};
+use crate::table::{LENT, NO_STD, OWNED, UNSAFE};
 use crate::workspace::{Package, Workspace};
 
 /// A source file of a package.
@@ -91,6 +92,11 @@ pub fn checks(workspace: &Workspace, sources: &[Source]) -> Vec<Check> {
             name: "one file",
             looked_at: "of the crate that owns it names mio".into(),
             violations: scattered(sources),
+        },
+        Check {
+            name: "lent",
+            looked_at: format!("only docs and tests/ name {} below", LENT.join(" and ")),
+            violations: second_copies(workspace, sources),
         },
         Check {
             name: "no std",
@@ -246,6 +252,35 @@ fn scattered(sources: &[Source]) -> Vec<Violation> {
         .collect()
 }
 
+/// Where code of a library names a crate that leads back to it, in a unit test for example.
+fn second_copies(workspace: &Workspace, sources: &[Source]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    // The paths that a macro crate writes are those of other people's code.
+    let libraries = workspace
+        .packages
+        .iter()
+        .filter(|p| !p.has_target("proc-macro"));
+    for package in libraries {
+        for dependency in package.dependencies.iter().filter(|d| is_lent(package, d)) {
+            let name = dependency.name.replace('-', "_");
+            let own = sources
+                .iter()
+                .filter(|s| s.package == package.name && s.is_shipped());
+            violations.extend(own.flat_map(|source| {
+                let lines = lines_naming_crate(&source.code, &name).into_iter();
+                lines.map(|line| {
+                    source.violation(
+                        Some(line),
+                        &format!("names {name}, which has another copy of this crate's types"),
+                        "move the test to the crate's tests/; only documentation may name it here",
+                    )
+                })
+            }));
+        }
+    }
+    violations
+}
+
 fn with_std(root: &Source) -> Option<Violation> {
     let dense: String = root.code.split_whitespace().collect();
     let without = dense.contains("#![no_std]") || dense.contains("#![cfg_attr(not(test),no_std)]");
@@ -286,7 +321,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Target;
+    use crate::workspace::{Dependency, Kind, Target};
 
     #[test]
     fn unsafe_code_is_found_where_it_may_not_be() {
@@ -402,38 +437,78 @@ mod tests {
         assert!(violations("ouroloop-net", &with, "no std").is_empty());
     }
 
+    #[test]
+    fn code_in_src_must_not_name_what_leads_back() {
+        let named = "//! See [`ouroloop::run`].\n#[cfg(test)]\nmod tests { use ouroloop::run; }";
+        let files = [("src/a.rs", named), ("tests/b.rs", "use ouroloop::run;")];
+        let wrong = violations("ouroloop-task", &files, "lent");
+        assert_eq!(wrong.len(), 1);
+        assert!(
+            wrong[0].starts_with("p/src/a.rs:3: names ouroloop,"),
+            "{wrong:?}"
+        );
+    }
+
+    #[test]
+    fn documentation_may_name_what_leads_back() {
+        let text =
+            "//! ```\n//! use ouroloop::run;\n//! ```\n/// `ouroloop::run`\nuse ouroloop_core::x;";
+        assert!(violations("ouroloop-task", &[("src/a.rs", text)], "lent").is_empty());
+    }
+
+    #[test]
+    fn a_crate_below_the_facade_may_name_it() {
+        let files = [("src/lib.rs", "use ouroloop::run;")];
+        assert!(violations("ouroloop-tests", &files, "lent").is_empty());
+    }
+
+    #[test]
+    fn a_macro_may_write_paths_that_its_users_resolve() {
+        let mut workspace = workspace("ouroloop-macros");
+        workspace.packages[0].targets[0].kinds = vec!["proc-macro".into()];
+        let files = [("src/a.rs", "quote! { ::ouroloop::run }")];
+        assert!(found(&workspace, &files, "lent").is_empty());
+    }
+
     fn violations(package: &str, files: &[(&str, &str)], check: &str) -> Vec<String> {
+        found(&workspace(package), files, check)
+    }
+
+    /// A workspace of one library, which has the facade for its documentation.
+    fn workspace(package: &str) -> Workspace {
         let folder = PathBuf::from("root/p");
         let library = Target {
             kinds: vec!["lib".into()],
             path: folder.join("src/lib.rs"),
             ..Target::default()
         };
-        let name = package.to_owned();
+        let facade = Dependency {
+            name: "ouroloop".into(),
+            kind: Kind::Dev,
+            path_only: true,
+        };
         let package = Package {
-            name,
+            name: package.into(),
             folder,
             targets: vec![library],
+            dependencies: vec![facade],
             ..Package::default()
         };
-        let root = PathBuf::from("root");
-        let sources: Vec<_> = files
-            .iter()
-            .map(|(path, text)| {
-                Source::new(
-                    &package,
-                    &root,
-                    package.folder.join(path),
-                    (*text).to_owned(),
-                )
-            })
-            .collect();
-        let workspace = Workspace {
-            root,
+        Workspace {
+            root: PathBuf::from("root"),
             packages: vec![package],
             ..Workspace::default()
+        }
+    }
+
+    fn found(workspace: &Workspace, files: &[(&str, &str)], check: &str) -> Vec<String> {
+        let package = &workspace.packages[0];
+        let source = |&(path, text): &(&str, &str)| {
+            let path = package.folder.join(path);
+            Source::new(package, &workspace.root, path, text.to_owned())
         };
-        let checks = checks(&workspace, &sources);
+        let sources: Vec<_> = files.iter().map(source).collect();
+        let checks = checks(workspace, &sources);
         let check = checks
             .iter()
             .find(|c| c.name == check)
