@@ -1,11 +1,13 @@
 //! `open_connection`.
 
+use std::cell::RefCell;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_combinators::timeout;
 use ouroloop_core::{get_running_loop, new_event_loop};
-use ouroloop_net::{LoopNet, NetError, Resolver, open_connection};
+use ouroloop_net::{LoopNet, NetError, Resolver, StreamReader, open_connection, start_server};
 
 use crate::support::{pair_with_limit, run, run_on};
 
@@ -72,6 +74,29 @@ fn options_reach_the_connection() {
             .await
             .unwrap();
         assert_eq!(writer.local_addr().unwrap().ip().to_string(), "127.0.0.9");
+    });
+}
+
+#[test]
+fn the_limit_of_both_ends_is_64_kib_unless_it_is_set() {
+    run(async {
+        let limits = Rc::new(RefCell::new(Vec::new()));
+        for limit in [None, Some(99)] {
+            let log = limits.clone();
+            let handler = move |reader: StreamReader, _writer| {
+                log.borrow_mut().push(reader.limit());
+                async {}
+            };
+            let mut server = start_server(handler, "127.0.0.1", 0);
+            if let Some(limit) = limit {
+                server = server.limit(limit);
+            }
+            let port = server.await.unwrap().local_addrs()[0].port();
+            let (mut reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
+            assert_eq!(reader.limit(), 64 * 1024);
+            assert_eq!(reader.read_to_end().await.unwrap(), b"");
+        }
+        assert_eq!(*limits.borrow(), [64 * 1024, 99]);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -109,6 +109,20 @@ fn a_port_that_is_taken_is_an_error_and_one_that_was_is_not() {
         server.wait_closed().await.unwrap();
         drop(peer);
         start_server(echo, "127.0.0.1", addr.port()).await.unwrap();
+    });
+}
+
+#[test]
+fn one_host_that_cannot_be_bound_leaves_none_of_them_bound() {
+    run(async {
+        let taken = TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let failed = start_server(echo, ["127.0.0.1", "127.0.0.2"], port).await;
+        assert!(matches!(failed, Err(NetError::BindFailed { addr, .. })
+            if addr == taken.local_addr().unwrap()));
+        assert_eq!(get_running_loop().unwrap().statistics().io_sources, 0);
+        // Nobody holds the other one.
+        TcpListener::bind(("127.0.0.1", port)).unwrap();
     });
 }
 

@@ -214,3 +214,24 @@ fn a_removed_callback_does_not_run_and_one_that_is_queued_cannot_be_removed() {
         other.set_result(()).expect("it is pending");
     });
 }
+
+#[test]
+fn a_promise_that_is_cancelled_has_its_outcome_now_and_tells_of_it_in_the_next_iteration() {
+    run(async {
+        let log = Log::default();
+        let promise = create_future::<()>();
+        let since = iteration();
+        for line in ["cb1", "cb2"] {
+            let log = log.clone();
+            promise.add_done_callback(move |done| {
+                assert!(done.cancelled());
+                log.stamp(line, since);
+            });
+        }
+        assert!(promise.cancel());
+        assert!(promise.done() && promise.cancelled());
+        assert_eq!(log.take(), "", "callbacks go through the loop");
+        bare_yield().await;
+        assert_eq!(log.take(), "cb1+1 cb2+1");
+    });
+}

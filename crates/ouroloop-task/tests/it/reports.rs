@@ -2,11 +2,15 @@
 //! that were pending when their loop was closed.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::pending;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use ouroloop_core::ExceptionContext;
 use ouroloop_task::{AsFutureRef, LoopTasks, TaskBuilder, bare_yield, create_future, create_task};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::support::{World, ignore, ms, quiet_panic, sleep};
 
@@ -246,4 +250,64 @@ fn an_error_that_is_read_and_set_as_unread_by_nobody_else_is_reported_once() {
         drop(two);
     });
     assert_eq!(reports, [PROMISE]);
+}
+
+#[test]
+fn debug_mode_names_the_task_whose_step_was_slow_and_its_line() {
+    let world = World::new();
+    world.set_debug(true);
+    // The time stands still, so whatever takes none is slow enough.
+    world.set_slow_callback_duration(ms(0));
+    let lines = logged(|| {
+        world.run(async {
+            let worker = TaskBuilder::new().name("worker");
+            let ended = worker.create_task(bare_yield()).await;
+            ended.expect("it has a value");
+        });
+    });
+    let of_worker = lines
+        .iter()
+        .find(|line| line.starts_with("Executing task \"worker\" created at "))
+        .unwrap_or_else(|| panic!("the worker is not in {lines:?}"));
+    assert!(of_worker.contains("reports.rs:"), "{of_worker}");
+    assert!(of_worker.ends_with(" took 0.000 seconds"), "{of_worker}");
+}
+
+/// What `f` logs meanwhile in this thread.
+fn logged(f: impl FnOnce()) -> Vec<String> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    tracing::subscriber::with_default(Keep(lines.clone()), f);
+    let lines = lines.lock().expect("nobody panicked while logging");
+    lines.clone()
+}
+
+struct Keep(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Keep {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("ouroloop")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().expect("nobody panicked").push(message.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
 }

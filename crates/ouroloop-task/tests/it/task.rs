@@ -451,6 +451,19 @@ fn untyped_references_are_equal_if_they_are_of_one_task() {
 }
 
 #[test]
+fn whatever_can_be_awaited_knows_its_loop_also_when_that_is_closed() {
+    let (here, there) = (World::new(), World::new());
+    let task = here.create_task(async { 1 }).expect("it is open");
+    let promise = there.create_future::<u32>().expect("it is open");
+    let (of_task, of_promise) = (task.as_future_ref(), promise.as_future_ref());
+    assert!(of_task.event_loop().same_loop(&here));
+    assert!(of_promise.event_loop().same_loop(&there));
+    assert_eq!(here.run(task.into_future()).ok(), Some(1));
+    here.close();
+    assert!(of_task.event_loop().same_loop(&here));
+}
+
+#[test]
 fn a_factory_sees_the_options_of_each_task() {
     let world = World::new();
     let seen = Rc::new(Cell::new(0));
