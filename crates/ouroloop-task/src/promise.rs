@@ -21,10 +21,10 @@ use crate::wait::Wait;
 
 /// A result that somebody sets later, with everything that waits for it: asyncio's `Future`.
 ///
-/// Clones are further setters of the same promise. [`future`](Promise::future) gives a
-/// [`PromiseFuture`], which can wait and cancel but not set. The two are counted apart: when the
-/// last setter goes without setting, those who wait get [`TaskError::BrokenPromise`] at once,
-/// rather than waiting for ever.
+/// [`create_future`](crate::create_future) makes one. Clones are further setters of the same promise.
+/// [`future`](Promise::future) gives a [`PromiseFuture`], which can wait and cancel but not set. The two
+/// are counted apart: when the last setter goes without setting, those who wait get
+/// [`TaskError::BrokenPromise`] at once, rather than waiting for ever.
 ///
 /// Awaiting a promise by value gives up the right to set it, and clones the result (or moves it out,
 /// if nobody else can see it). Awaiting `&promise` lends the result.
@@ -32,31 +32,47 @@ use crate::wait::Wait;
 /// A promise lives on its loop's thread. [`Promise::remote`] makes the setter that may cross to
 /// others.
 ///
+/// # Errors
+///
+/// Awaiting it gives the error that was set, [`TaskError::Cancelled`] when somebody else cancelled it,
+/// [`TaskError::BrokenPromise`] when nobody is left to set it, and [`TaskError::LoopClosed`] or
+/// [`TaskError::WrongLoop`] when it belongs to a loop that is closed or is not the one that runs.
+///
 /// # Cancellation
 ///
 /// Cancelling a task that awaits a promise cancels the promise, and with it whoever else waits for
-/// it: they get [`TaskError::Cancelled`] as a value. Use `shield` where that is not wanted.
+/// it: they get [`TaskError::Cancelled`] as a value. Use `shield` where that is not wanted. Dropping the await
+/// alone cancels nothing.
 ///
 /// # Ordering
 ///
 /// Setting it changes its state now, and queues those who wait, tasks and callbacks alike, in the
 /// order in which they asked. They run in the next iteration.
 ///
+/// # Differences from asyncio
+///
+/// A `Future` whose last reference goes unset leaves those who await it waiting for ever; here they get
+/// `BrokenPromise`. Setting needs the promise itself: what [`future`](Promise::future) hands out
+/// cannot.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_future, create_task, LoopTasks};
+/// use ouroloop::{TaskError, create_future, create_task};
 ///
-/// let event_loop = new_event_loop()?;
-/// let answer = event_loop.run_until_complete(async {
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), TaskError> {
 ///     let promise = create_future();
 ///     let future = promise.future();
 ///     create_task(async move { promise.set_result(42) });
-///     future.await
-/// })??;
-/// assert_eq!(answer, 42);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     assert_eq!(future.await?, 42);
+///
+///     let forgotten = create_future::<u32>();
+///     let future = forgotten.future();
+///     drop(forgotten);
+///     assert!(matches!(future.await, Err(TaskError::BrokenPromise)));
+///     Ok(())
+/// }
 /// ```
 #[doc(alias = "Future")]
 pub struct Promise<T: 'static> {
@@ -65,7 +81,35 @@ pub struct Promise<T: 'static> {
 
 /// The waiting side of a [`Promise`]: it can be awaited, cancelled and asked, but not set.
 ///
-/// Clones wait for the same promise.
+/// Clones wait for the same promise. Give this to those who only wait, and keep the [`Promise`]: its
+/// drop then tells them that nobody will set it.
+///
+/// # Errors
+///
+/// Awaiting it gives the errors of [`Promise`].
+///
+/// # Cancellation
+///
+/// As for [`Promise`]: the request is passed on, and cancels the promise for all who wait.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{PromiseFuture, TaskError, create_future, create_task};
+///
+/// async fn wait_for_it(answer: PromiseFuture<u32>) -> Result<u32, TaskError> {
+///     answer.await
+/// }
+///
+/// ouroloop::run(async {
+///     let answer = create_future();
+///     let one = create_task(wait_for_it(answer.future()));
+///     let two = create_task(wait_for_it(answer.future()));
+///     answer.set_result(42).unwrap();
+///     assert_eq!(one.await.unwrap().unwrap() + two.await.unwrap().unwrap(), 84);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub struct PromiseFuture<T: 'static> {
     cell: Rc<PromiseCell<T>>,
 }
@@ -88,8 +132,44 @@ pub(crate) enum About {
     Delegate(Rc<dyn Delegate>),
 }
 
-/// To whom a promise passes a request to cancel, instead of being cancelled: for those who build
-/// combinators, as `gather` is one.
+/// Says to whom a promise passes a request to cancel, instead of being cancelled itself.
+///
+/// For those who build combinators, as `gather` is one: see
+/// [`create_delegating_future`](crate::LoopTasks::create_delegating_future). Programs need it not.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{AsFutureRef, Delegate, FutureRef, LoopTasks, create_task, get_running_loop, sleep};
+/// use std::{cell::Cell, rc::Rc, time::Duration};
+///
+/// struct Behind {
+///     worker: FutureRef,
+///     told: Cell<Option<bool>>,
+/// }
+///
+/// impl Delegate for Behind {
+///     fn ask(&self) -> Vec<FutureRef> {
+///         vec![self.worker.clone()]
+///     }
+///
+///     fn asked(&self, accepted: bool) {
+///         self.told.set(Some(accepted));
+///     }
+/// }
+///
+/// ouroloop::run(async {
+///     let worker = create_task(sleep(Duration::from_secs(3600)));
+///     let behind = Rc::new(Behind { worker: worker.as_future_ref(), told: Cell::new(None) });
+///     let event_loop = get_running_loop().unwrap();
+///     let front = event_loop.create_delegating_future::<()>(behind.clone()).unwrap();
+///     front.cancel();
+///     assert!(!front.done(), "the worker is cancelled in its place");
+///     assert_eq!(behind.told.get(), Some(true));
+///     assert!(worker.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub trait Delegate {
     /// Whom to ask, in this order. Those that are done may be among them.
     fn ask(&self) -> Vec<FutureRef>;
@@ -123,20 +203,52 @@ impl<T: 'static> Promise<T> {
         }
     }
 
-    /// Sets the value.
+    /// Sets the value, and queues those who wait.
     ///
     /// # Errors
     ///
     /// [`InvalidState`] if it is done or cancelled already; the value is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{InvalidState, create_future};
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future();
+    ///     assert_eq!(promise.set_result(1), Ok(()));
+    ///     assert_eq!(promise.set_result(2), Err(InvalidState));
+    ///     assert_eq!(promise.await.unwrap(), 1);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn set_result(&self, value: T) -> Result<(), InvalidState> {
         self.waiting.finish(Ok(value))
     }
 
-    /// Sets an error instead of a value. All who wait get the same one.
+    /// Sets an error instead of a value, and queues those who wait. All get the same one.
+    ///
+    /// If nobody ever looks at the error, it goes to the loop's exception handler.
     ///
     /// # Errors
     ///
-    /// [`InvalidState`] if it is done or cancelled already.
+    /// [`InvalidState`] if it is done or cancelled already; the error is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::create_future;
+    /// use std::io;
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future::<u32>();
+    ///     promise.set_exception(io::Error::from(io::ErrorKind::BrokenPipe)).unwrap();
+    ///     let error = promise.await.unwrap_err();
+    ///     let cause = error.downcast_ref::<io::Error>().unwrap();
+    ///     assert_eq!(cause.kind(), io::ErrorKind::BrokenPipe);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn set_exception(
         &self,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -165,12 +277,12 @@ impl<T: 'static> Promise<T> {
         &self.waiting.cell.header.tasks
     }
 
-    /// The waiting side.
+    /// Gives the waiting side, which cannot set it.
     pub fn future(&self) -> PromiseFuture<T> {
         self.waiting.clone()
     }
 
-    /// How many setters there are: this one and its clones.
+    /// Counts the setters: this one, its clones, and those that [`remote`](Promise::remote) made.
     pub fn setter_count(&self) -> usize {
         self.waiting.cell.setters.get()
     }
@@ -207,31 +319,62 @@ impl<T> Drop for Promise<T> {
 }
 
 impl<T> PromiseFuture<T> {
-    /// Cancels it, and wakes all who wait; false if it is done already.
+    /// Cancels the promise and queues all who wait; false if it is done already.
+    ///
+    /// They get [`TaskError::Cancelled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::create_future;
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future::<u32>();
+    ///     assert!(promise.cancel());
+    ///     assert!(promise.cancelled() && !promise.cancel());
+    ///     assert!(promise.await.unwrap_err().is_cancelled());
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.as_future_ref().cancel()
     }
 
-    /// The same, with a message.
+    /// Cancels the promise with a message, as [`cancel`](Self::cancel) does without.
     pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
         self.as_future_ref().cancel_with(message)
     }
 
-    /// Whether it has its outcome.
+    /// Tells whether it has its outcome: a value, an error, or a cancellation.
     pub fn done(&self) -> bool {
         self.cell.header.done()
     }
 
-    /// Whether it was cancelled.
+    /// Tells whether it was cancelled.
     pub fn cancelled(&self) -> bool {
         self.cell.header.has(crate::header::CANCELLED)
     }
 
-    /// The outcome, without waiting.
+    /// Lends the value, without waiting.
     ///
     /// # Errors
     ///
-    /// [`TaskError::InvalidState`] while it is pending; else the error that was set.
+    /// [`TaskError::InvalidState`] while it is pending; else the error that was set,
+    /// [`TaskError::Cancelled`] or [`TaskError::BrokenPromise`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, create_future};
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future();
+    ///     assert!(matches!(promise.result(), Err(TaskError::InvalidState)));
+    ///     promise.set_result(42).unwrap();
+    ///     assert_eq!(promise.result().unwrap(), &42);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn result(&self) -> Result<&T, TaskError> {
         self.cell.header.clear(UNREAD);
         match self.cell.outcome.get() {
@@ -240,7 +383,9 @@ impl<T> PromiseFuture<T> {
         }
     }
 
-    /// The error that was set, if it is done with one.
+    /// Gives the error that was set, if it is done with one.
+    ///
+    /// Having asked counts as having looked at it, so it is not reported as never retrieved.
     ///
     /// # Errors
     ///
@@ -256,12 +401,12 @@ impl<T> PromiseFuture<T> {
     }
 
     /// Calls `callback` through the loop once this is done: see
-    /// [`FutureRef::add_done_callback`].
+    /// [`FutureRef::add_done_callback`] for when.
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }
 
-    /// Removes a callback that was not queued yet; how many were removed.
+    /// Removes a callback that was not queued yet, and gives how many were removed: 0 or 1.
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         self.as_future_ref().remove_done_callback(id)
     }
@@ -413,7 +558,11 @@ impl<T> Drop for PromiseCell<T> {
     }
 }
 
-/// Awaits a promise by value: the future of [`PromiseFuture`] and of [`Promise`].
+/// The future of a [`Promise`] or [`PromiseFuture`] that is awaited by value.
+///
+/// # Cancellation
+///
+/// As described for [`Promise`]. Dropping it gives up the wait, and leaves the promise as it is.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct PromiseValue<T: 'static> {
     target: Option<Rc<PromiseCell<T>>>,
@@ -440,7 +589,11 @@ impl<T: Clone> Future for PromiseValue<T> {
     }
 }
 
-/// Awaits a promise by reference, and lends its result.
+/// The future of a [`Promise`] or [`PromiseFuture`] that is awaited by reference: it lends the result.
+///
+/// # Cancellation
+///
+/// As described for [`Promise`]. Dropping it gives up the wait, and leaves the promise as it is.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct PromiseLoan<'a, T: 'static> {
     future: &'a PromiseFuture<T>,

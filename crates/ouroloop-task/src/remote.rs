@@ -21,14 +21,17 @@ use crate::tasks::Tasks;
 /// The promise is set in the next iteration of its loop, and those who wait for it resume in the
 /// one after.
 ///
+/// # Differences from asyncio
+///
+/// `loop.call_soon_threadsafe(future.set_result, value)` in one; a plain [`Promise`] cannot be sent to another
+/// thread at all, so the call that asyncio's users forget cannot be forgotten.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_future, LoopTasks};
+/// use ouroloop::create_future;
 ///
-/// let event_loop = new_event_loop()?;
-/// let answer = event_loop.run_until_complete(async {
+/// let answer = ouroloop::run(async {
 ///     let promise = create_future();
 ///     let remote = promise.remote();
 ///     std::thread::spawn(move || remote.set_result(42));
@@ -44,7 +47,9 @@ pub struct RemotePromise<T> {
 }
 
 impl<T: 'static> Promise<T> {
-    /// The setter that may cross to other threads.
+    /// Makes the setter that may cross to other threads.
+    ///
+    /// It can be made on a closed loop, too; setting then gives [`LoopError::Closed`].
     pub fn remote(&self) -> RemotePromise<T> {
         let tasks = self.tasks();
         let setter: Box<dyn Any> = Box::new(self.clone());
@@ -59,7 +64,7 @@ impl<T: 'static> Promise<T> {
 }
 
 impl<T: Send + 'static> RemotePromise<T> {
-    /// Sets the value.
+    /// Sets the value, in the next iteration of the promise's loop, which this wakes.
     ///
     /// # Errors
     ///
@@ -71,11 +76,25 @@ impl<T: Send + 'static> RemotePromise<T> {
         })
     }
 
-    /// Sets an error instead of a value.
+    /// Sets an error instead of a value, in the next iteration of the promise's loop, which this wakes.
     ///
     /// # Errors
     ///
     /// [`LoopError::Closed`] if the loop is closed; nobody waits any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::create_future;
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future::<u32>();
+    ///     let remote = promise.remote();
+    ///     std::thread::spawn(move || remote.set_exception("out of paper"));
+    ///     assert_eq!(promise.await.unwrap_err().to_string(), "out of paper");
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn set_exception(
         mut self,
         error: impl Into<Box<dyn Error + Send + Sync>>,

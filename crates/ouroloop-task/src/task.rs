@@ -16,45 +16,58 @@ use crate::wait::Wait;
 
 /// The handle of a task: of a coroutine that the loop runs step by step, beside the others.
 ///
-/// [`create_task`](crate::create_task) makes one. The loop owns it: dropping the handle detaches
-/// the task, which goes on. Awaiting it by value moves the result out; awaiting `&task` lends it,
-/// so that several can wait for one task, through an `Rc` if need be.
+/// [`create_task`](crate::create_task) makes one. The loop owns the task: dropping the handle
+/// detaches it, and the task goes on. Awaiting the handle by value moves the result out; awaiting `&task`
+/// lends it, so that several can wait for one task, through an `Rc` if need be.
 ///
-/// What a task has whatever its type, as `cancel`, `name`, `cancelling`, is on [`TaskRef`], which
+/// What a task has whatever its type, such as `cancel`, `name` and `cancelling`, is on [`TaskRef`], which
 /// this dereferences to.
 ///
 /// # Errors
 ///
 /// Awaiting it gives [`TaskError::Cancelled`] when somebody else cancelled it,
 /// [`TaskError::Panicked`] with the payload when it panicked, and [`TaskError::LoopClosed`] when
-/// its loop was closed before it was done.
+/// its loop was closed before it was done. A misuse has a name too: [`TaskError::SelfAwait`] for a task
+/// that awaits itself, [`TaskError::WrongLoop`] for one of another loop, and
+/// [`TaskError::ResultTaken`] if the result was moved out before.
 ///
 /// # Cancellation
 ///
 /// [`cancel`](TaskRef::cancel) asks what the task waits for; if that accepts, the task is woken and
 /// unwinds to its nearest [`catch_cancelled`](crate::catch_cancelled). If nothing accepts, the
-/// request is delivered at the task's next step. Cancelling a task that awaits this one passes the
-/// request on to here, and the awaiting task unwinds if this ends cancelled.
+/// request is delivered at the task's next step. A task that has not begun is dropped unpolled.
+///
+/// Cancelling a task that awaits this one passes the request on to here, and the awaiting task unwinds if
+/// this one ends cancelled for it; `shield` keeps it off. Dropping the await itself, as `select!` does,
+/// cancels nothing.
 ///
 /// # Ordering
 ///
 /// A new task takes its first step in the next iteration, in the order of creation. Whoever
 /// awaits it resumes one iteration after its end.
 ///
+/// # Differences from asyncio
+///
+/// A task that nobody refers to is not lost, since the loop owns it. A cancellation by somebody else
+/// comes to those who await as a value, `Err(TaskError::Cancelled)`; only the request that was
+/// passed on from the awaiting task unwinds it. asyncio cannot tell the two apart.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_task, LoopTasks};
+/// use ouroloop::{TaskError, create_task};
 ///
-/// let event_loop = new_event_loop()?;
-/// let sum = event_loop.run_until_complete(async {
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), TaskError> {
 ///     let one = create_task(async { 1 });
 ///     let two = create_task(async { 2 });
-///     Ok::<_, ouroloop_task::TaskError>(one.await? + two.await?)
-/// })??;
-/// assert_eq!(sum, 3);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     assert_eq!(one.await? + two.await?, 3);
+///
+///     let list = create_task(async { vec![1, 2, 3] });
+///     assert_eq!((&list).await?.len(), 3); // lent: `list` can be awaited again
+///     assert_eq!(list.await?, [1, 2, 3]);
+///     Ok(())
+/// }
 /// ```
 pub struct Task<T: 'static> {
     typed: Rc<dyn TypedTask<T>>,
@@ -67,28 +80,77 @@ impl<T> Task<T> {
         Task { typed, untyped }
     }
 
-    /// The task without its type.
+    /// Gives a reference to the task that does not know its type, and may be cloned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, create_task, sleep};
+    /// use std::time::Duration;
+    ///
+    /// ouroloop::run(async {
+    ///     let slow = create_task(sleep(Duration::from_secs(3600)));
+    ///     let watched = slow.as_task_ref();
+    ///     create_task(async move { watched.cancel() });
+    ///     assert!(matches!(slow.await, Err(TaskError::Cancelled(_))));
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn as_task_ref(&self) -> TaskRef {
         self.untyped.clone()
     }
 
-    /// The result, without waiting.
+    /// Lends the result, without waiting.
     ///
     /// # Errors
     ///
-    /// [`TaskError::InvalidState`] while it is pending; else what it ended with instead.
+    /// [`TaskError::InvalidState`] while it is pending, [`TaskError::ResultTaken`] if an await by value
+    /// moved the result out; else what it ended with instead: [`TaskError::Cancelled`],
+    /// [`TaskError::Panicked`], [`TaskError::LoopClosed`], or [`TaskError::Failed`] for a
+    /// [fallible](crate::TaskBuilder::fallible) task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, bare_yield, create_task};
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(async { 42 });
+    ///     assert!(matches!(task.result(), Err(TaskError::InvalidState)));
+    ///     bare_yield().await;
+    ///     assert_eq!(task.result().unwrap(), &42);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn result(&self) -> Result<&T, TaskError> {
         // SAFETY: `take` is called by those alone who own the handle by value, and the loan
         // borrows the handle.
         unsafe { self.typed.lend() }
     }
 
-    /// What it ended with instead of a value, if anything.
+    /// Gives what the task ended with instead of a value, if anything, without waiting.
+    ///
+    /// Having asked counts as having looked at the error, so it is not reported as never retrieved.
     ///
     /// # Errors
     ///
     /// [`TaskError::InvalidState`] while it is pending, [`TaskError::Cancelled`] if it was
     /// cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{bare_yield, create_task};
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(async { panic!("out of paper") });
+    ///     bare_yield().await;
+    ///     let error = task.exception().unwrap().expect("it panicked");
+    ///     assert_eq!(error.to_string(), "the task panicked: out of paper");
+    ///     # std::mem::drop::<ouroloop::Task<()>>(task);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn exception(&self) -> Result<Option<TaskError>, TaskError> {
         match self.result() {
             Ok(_) => Ok(None),
@@ -97,10 +159,35 @@ impl<T> Task<T> {
         }
     }
 
-    /// Calls `callback` with the result once the task is done: see
-    /// [`FutureRef::add_done_callback`] for when.
+    /// Calls `callback` with the result once the task is done.
     ///
-    /// A result that was moved out before is [`TaskError::ResultTaken`].
+    /// A result that was moved out before is [`TaskError::ResultTaken`]. The callback runs in the context
+    /// that is current now; a panic in it goes to the loop's exception handler.
+    ///
+    /// # Ordering
+    ///
+    /// Through the loop, never at once: in the iteration after the task's end, among those who wait for it in
+    /// the order in which they asked. On a task that is done it is queued now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{bare_yield, create_task};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// ouroloop::run(async {
+    ///     let seen = Rc::new(Cell::new(0));
+    ///     let task = create_task(async { 42 });
+    ///     task.add_done_callback({
+    ///         let seen = seen.clone();
+    ///         move |result| seen.set(*result.unwrap())
+    ///     });
+    ///     (&task).await.unwrap();
+    ///     bare_yield().await;
+    ///     assert_eq!(seen.get(), 42);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn add_done_callback(
         &self,
         callback: impl FnOnce(Result<&T, TaskError>) + 'static,
@@ -118,7 +205,7 @@ impl<T> Task<T> {
         })
     }
 
-    /// Removes a callback that was not queued yet; how many were removed.
+    /// Removes a callback that was not queued yet, and gives how many were removed: 0 or 1.
     pub fn remove_done_callback(&self, id: crate::CallbackId) -> usize {
         self.as_future_ref().remove_done_callback(id)
     }
@@ -132,7 +219,22 @@ impl<T, E> Task<Result<T, E>> {
     /// Says that an `Err` of this task is an error: see [`TaskBuilder::fallible`](crate::TaskBuilder::fallible).
     ///
     /// From then on it wins over a cancellation that was not delivered, and goes to the loop's
-    /// exception handler if nobody ever looks at it.
+    /// exception handler if nobody ever looks at it. The task's value stays the `Result`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AsFutureRef, bare_yield, create_task};
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(async { Err::<(), _>("no paper") });
+    ///     task.expect_errors();
+    ///     bare_yield().await;
+    ///     assert!(task.as_future_ref().ended_in_error());
+    ///     assert_eq!(task.await.unwrap(), Err("no paper"));
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn expect_errors(&self) {
         self.typed.set_error_check(Result::is_err);
     }
@@ -158,7 +260,13 @@ impl<T> std::fmt::Debug for Task<T> {
     }
 }
 
-/// Awaits a task by value, and moves its result out.
+/// The future of a [`Task`] that is awaited by value: it moves the result out.
+///
+/// `task.await` makes it; nobody has to name it, but for a struct that keeps one.
+///
+/// # Cancellation
+///
+/// As described for [`Task`]. Dropping it gives the handle up, which detaches the task.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct TaskValue<T: 'static> {
     task: Task<T>,
@@ -177,7 +285,13 @@ impl<T> Future for TaskValue<T> {
     }
 }
 
-/// Awaits a task by reference, and lends its result.
+/// The future of a [`Task`] that is awaited by reference: it lends the result.
+///
+/// `(&task).await` makes it; nobody has to name it, but for a struct that keeps one.
+///
+/// # Cancellation
+///
+/// As described for [`Task`]. Dropping it leaves the task and its handle as they are.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct TaskLoan<'a, T: 'static> {
     task: &'a Task<T>,
@@ -223,21 +337,71 @@ impl<'a, T> IntoFuture for &'a Task<T> {
     }
 }
 
-/// The task that is running, if this is called from within one: `None` in plain callbacks.
+/// Gives the task that is running, if this is called from within one: `None` in plain callbacks, and
+/// outside of a loop.
+///
+/// # Differences from asyncio
+///
+/// Outside of a running loop this is `None`, where asyncio raises RuntimeError.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{create_task, current_task};
+///
+/// ouroloop::run(async {
+///     let task = create_task(async { current_task().unwrap().id() });
+///     let id = task.id();
+///     assert_eq!(task.await.unwrap(), id);
+/// })?;
+/// assert!(current_task().is_none());
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub fn current_task() -> Option<TaskRef> {
     Tasks::running()?.current_cell().map(TaskRef)
 }
 
-/// The number of the task that is running: [`TaskRef::id`], without a reference to the task.
+/// Gives the number of the task that is running: [`TaskRef::id`], without a reference to the task.
+///
+/// For what is asked often, as a log line or the owner of a lock.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::current_task_id;
+///
+/// ouroloop::run(async { assert!(current_task_id().is_some()) })?;
+/// assert_eq!(current_task_id(), None);
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub fn current_task_id() -> Option<u64> {
     Tasks::running()?.current_id()
 }
 
-/// The tasks of the running loop that are not done, oldest first, the current one included.
+/// Gives the tasks of the running loop that are not done, oldest first, the current one included.
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread.
+/// If no loop is running in this thread; [`LoopTasks::all_tasks`](crate::LoopTasks::all_tasks) asks a
+/// loop that is not.
+///
+/// # Differences from asyncio
+///
+/// A list in the order of creation, where asyncio gives a set.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{all_tasks, create_task, current_task};
+///
+/// ouroloop::run(async {
+///     let other = create_task(async {});
+///     assert_eq!(all_tasks(), [current_task().unwrap(), other.as_task_ref()]);
+///     other.await.unwrap();
+///     assert_eq!(all_tasks().len(), 1);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[track_caller]
 pub fn all_tasks() -> Vec<TaskRef> {
     crate::event_loop::running_tasks()
