@@ -19,7 +19,24 @@ use crate::wait::Wait;
 /// Something that can be awaited: a coroutine (any future), or a task or promise that exists
 /// already.
 ///
-/// `wait_for` takes these. `&task` and `&promise` are awaitable where their result is `Clone`.
+/// `wait_for` takes these. `&task` and `&promise` are awaitable where their result is `Clone`. Programs
+/// name this trait only to write functions that take what asyncio's take.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Awaitable, TaskError, create_task};
+///
+/// async fn twice<A: Awaitable<Output = u32>>(what: A) -> Result<u32, TaskError> {
+///     Ok(2 * what.into_awaited().await?)
+/// }
+///
+/// ouroloop::run(async {
+///     assert_eq!(twice(async { 21 }).await.unwrap(), 42);
+///     assert_eq!(twice(create_task(async { 21 })).await.unwrap(), 42);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a coroutine nor a task",
     label = "this cannot be awaited here",
@@ -31,10 +48,17 @@ pub trait Awaitable {
     /// The future that awaits it in its caller's place.
     type Awaited: Future<Output = Result<Self::Output, TaskError>>;
 
-    /// Awaits it in its caller's place: a coroutine runs as part of the calling task.
+    /// Makes the future that awaits it in its caller's place: a coroutine runs as part of the calling task.
+    ///
+    /// The future gives the [`TaskError`] that a task or promise ended with; for a coroutine never one.
+    ///
+    /// # Cancellation
+    ///
+    /// A coroutine is dropped with the future; for a task or promise the request is passed on, as for
+    /// [`Task`] and [`Promise`].
     fn into_awaited(self) -> Self::Awaited;
 
-    /// What is awaited, unless it is a coroutine, which does not exist beside its caller.
+    /// Gives what is awaited, unless it is a coroutine, which does not exist beside its caller.
     fn existing(&self) -> Option<FutureRef>;
 }
 
@@ -42,7 +66,23 @@ pub trait Awaitable {
 /// already. This is asyncio's `ensure_future`.
 ///
 /// `gather`, `as_completed` and `shield` take these. What runs in a task outlives the call that
-/// made it, so a coroutine has to own what it uses.
+/// made it, so a coroutine has to own what it uses. Programs name this trait only to write functions
+/// that take what asyncio's take.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{AsFutureRef, IntoTask, create_task};
+///
+/// ouroloop::run(async {
+///     let made = async { 1 }.into_task(); // a new task
+///     let task = create_task(async { 2 });
+///     let same = (&task).into_task(); // the task that there is
+///     assert_eq!(same.as_future_ref(), task.as_future_ref());
+///     assert_eq!(made.await.unwrap() + same.await.unwrap(), 3);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run as a task",
     label = "neither a task nor a coroutine that owns what it uses",
@@ -54,16 +94,17 @@ pub trait IntoTask: Awaitable {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] if a task has to be made and the loop is closed.
+    /// If a task has to be made: [`LoopError::Closed`] on a closed loop, and [`LoopError::Io`] on one that
+    /// holds 16,777,216 tasks and scopes.
     #[track_caller]
     fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<Self::Output>, LoopError>;
 
-    /// The same for those who keep the task to themselves, as `gather` does: one that is made here
-    /// is not reported if the loop is closed while it is pending.
+    /// Makes it run on `event_loop` for those who keep the task to themselves, as `gather` does: one that is made
+    /// here is not reported if the loop is closed while it is pending.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] if a task has to be made and the loop is closed.
+    /// As for [`into_task_on`](IntoTask::into_task_on).
     #[track_caller]
     fn into_own_task_on(self, event_loop: &LoopRef) -> Result<Eventual<Self::Output>, LoopError>
     where
@@ -81,7 +122,8 @@ pub trait IntoTask: Awaitable {
     ///
     /// # Panics
     ///
-    /// If no loop is running in this thread.
+    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+    /// [`into_task_on`](IntoTask::into_task_on) gives an error instead.
     #[track_caller]
     fn into_task(self) -> Eventual<Self::Output>
     where
@@ -135,10 +177,37 @@ where
     }
 }
 
-/// The result of something that runs beside its caller, whatever kind of thing that is.
+/// The result of something that runs beside its caller, whatever kind of thing that is: what
+/// [`IntoTask`] makes.
 ///
 /// Awaiting it gives the result: moved out if it was made of a handle by value, cloned if it was
-/// made of a reference.
+/// made of a reference. For those who build combinators; programs need it not.
+///
+/// # Errors
+///
+/// Awaiting it gives the errors of [`Task`] or [`Promise`], whichever it is of.
+///
+/// # Cancellation
+///
+/// The request is passed on to what runs, as for [`Task`]. Dropping it cancels nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Eventual, IntoTask, create_future};
+///
+/// ouroloop::run(async {
+///     let promise = create_future();
+///     let work: [Eventual<u32>; 2] = [async { 1 }.into_task(), promise.future().into_task()];
+///     promise.set_result(2).unwrap();
+///     let mut sum = 0;
+///     for eventual in work {
+///         sum += eventual.await.unwrap();
+///     }
+///     assert_eq!(sum, 3);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub struct Eventual<T: 'static> {
     future: FutureRef,
     source: Source<T>,
@@ -151,8 +220,22 @@ enum Source<T> {
 }
 
 impl<T> Eventual<T> {
-    /// Made of whatever is waited for, and a way to get at its result once it is done: for those
-    /// who build combinators.
+    /// Makes one of whatever is waited for, and a way to get at its result once it is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AsFutureRef, Eventual, create_future};
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future();
+    ///     let future = promise.future();
+    ///     let half = Eventual::new(promise.as_future_ref(), move || future.result().map(|n| n / 2));
+    ///     promise.set_result(84).unwrap();
+    ///     assert_eq!(half.await.unwrap(), 42);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn new(
         future: FutureRef,
         result: impl Fn() -> Result<T, TaskError> + 'static,
@@ -185,7 +268,7 @@ impl<T> Eventual<T> {
         Eventual::new(promise.as_future_ref(), move || promise.result().cloned())
     }
 
-    /// The result, if it is done; that of a task is moved out, so that a second call gives
+    /// Takes the result, if it is done; that of a task is moved out, so that a second call gives
     /// [`TaskError::ResultTaken`].
     ///
     /// # Errors
@@ -199,7 +282,7 @@ impl<T> Eventual<T> {
         }
     }
 
-    /// Asks something of the value, if it is done.
+    /// Asks something of the value, if it is done, and leaves it where it is.
     ///
     /// # Errors
     ///
@@ -211,7 +294,7 @@ impl<T> Eventual<T> {
         }
     }
 
-    /// The result, if it is done; it stays where it is.
+    /// Clones the result, if it is done.
     ///
     /// # Errors
     ///
@@ -256,6 +339,10 @@ impl<T> std::fmt::Debug for Eventual<T> {
 }
 
 /// The future of an [`Eventual`].
+///
+/// # Cancellation
+///
+/// As described for [`Eventual`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct EventualValue<T: 'static> {
     eventual: Eventual<T>,

@@ -14,36 +14,49 @@ use crate::task_cell::{Conclude, Fallibly, Plainly, TaskCell, TaskObject};
 use crate::task_ref::TaskInfo;
 use crate::tasks::Tasks;
 
-/// Schedules `future` as a task of the running loop.
+/// Schedules `future` as a task of the running loop: asyncio's `create_task`.
+///
+/// The task runs in a copy of the current context, and goes on when the handle is dropped.
+/// [`TaskBuilder`] gives it a name or other options.
 ///
 /// # Ordering
 ///
 /// Its first step is queued: it runs in the next iteration, after what was scheduled before.
 ///
-/// # Differences from asyncio
-///
-/// A future's `Err` is a value like any other, so a task that nobody awaits loses it without a
-/// word. [`TaskBuilder::fallible`] makes a task whose `Err` is an error: it is reported if nobody
-/// ever looks at it. A panic is always reported.
-///
 /// # Panics
 ///
-/// If no loop is running in this thread; [`LoopTasks::create_task`](crate::LoopTasks::create_task)
-/// gives an error instead.
+/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+/// [`LoopTasks::create_task`](crate::LoopTasks::create_task) gives an error instead.
+///
+/// # Differences from asyncio
+///
+/// The loop keeps the task alive, so it needs no reference to go on. A future's `Err` is a value like any
+/// other, so a task that nobody awaits loses it without a word. [`TaskBuilder::fallible`] makes a task whose
+/// `Err` is an error: it is reported if nobody ever looks at it. A panic is always reported.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_task, LoopTasks};
+/// use ouroloop::{TaskError, create_task};
 ///
-/// let event_loop = new_event_loop()?;
-/// let answer = event_loop.run_until_complete(async {
-///     create_task(async { "from a task" }).await
-/// })??;
-/// assert_eq!(answer, "from a task");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), TaskError> {
+///     let task = create_task(async { "from a task" });
+///     println!("scheduled, not run yet");
+///     assert_eq!(task.await?, "from a task");
+///     Ok(())
+/// }
 /// ```
+///
+/// A task outlives the function that made it, so the future must own what it uses:
+///
+/// ```compile_fail
+/// # ouroloop::run(async {
+/// let text = String::from("short-lived");
+/// let task = ouroloop::create_task(async { text.len() }); // `async move` takes it along
+/// # });
+/// ```
+#[doc(alias = "ensure_future")]
 #[track_caller]
 pub fn create_task<F>(future: F) -> Task<F::Output>
 where
@@ -54,21 +67,19 @@ where
 }
 
 /// The options of a task: its name, its context, whether it starts at once, and whether its
-/// `Err` is an error.
+/// `Err` is an error. asyncio's keyword arguments of `create_task`.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{LoopTasks, TaskBuilder};
+/// use ouroloop::TaskBuilder;
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
+/// ouroloop::run(async {
 ///     let task = TaskBuilder::new().name("poller").eager_start(true).create_task(async { 7 });
 ///     assert!(task.done(), "it never had to wait");
 ///     assert_eq!(&*task.name(), "poller");
 /// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TaskBuilder {
@@ -80,9 +91,26 @@ pub struct TaskBuilder {
 
 /// What [`LoopTasks::set_task_factory`](crate::LoopTasks::set_task_factory) installs: it sees the options of each task before it is
 /// made, and may change them.
+///
+/// # Differences from asyncio
+///
+/// asyncio's factory makes the task itself.
 pub type TaskFactory = Rc<dyn Fn(TaskBuilder) -> TaskBuilder>;
 
-/// asyncio's `eager_task_factory`: tasks that do not say otherwise take their first step at once.
+/// Makes a factory of tasks that take their first step at once, if they do not say otherwise: asyncio's
+/// `eager_task_factory`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopTasks, create_task, eager_task_factory, get_running_loop};
+///
+/// ouroloop::run(async {
+///     get_running_loop().unwrap().set_task_factory(Some(eager_task_factory())).unwrap();
+///     assert!(create_task(async {}).done());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub fn eager_task_factory() -> TaskFactory {
     Rc::new(|mut builder| {
         builder.eager_start.get_or_insert(true);
@@ -91,26 +119,27 @@ pub fn eager_task_factory() -> TaskFactory {
 }
 
 impl TaskBuilder {
-    /// The options that `create_task` uses.
+    /// Gives the options that `create_task` uses.
     pub fn new() -> TaskBuilder {
         TaskBuilder::default()
     }
 
-    /// Its name, instead of `Task-N`.
+    /// Sets its name, instead of `Task-N`.
     #[must_use]
     pub fn name(mut self, name: impl Into<Rc<str>>) -> TaskBuilder {
         self.name = Some(name.into());
         self
     }
 
-    /// The context to run in, shared with whoever has it, instead of a copy of the current one.
+    /// Sets the context to run in, shared with whoever has it, instead of a copy of the current one.
     #[must_use]
     pub fn context(mut self, context: Context) -> TaskBuilder {
         self.context = Some(context);
         self
     }
 
-    /// Whether the first step is taken now, within `create_task`, as far as the loop is running.
+    /// Sets whether the first step is taken now, within `create_task`, if the loop is running in this thread.
+    ///
     /// A task that never has to wait is then done when `create_task` returns.
     #[must_use]
     pub fn eager_start(mut self, eager: bool) -> TaskBuilder {
@@ -118,26 +147,48 @@ impl TaskBuilder {
         self
     }
 
-    /// Whether the loop reports the task if it is closed while the task is pending; true unless
-    /// told otherwise.
+    /// Sets whether the loop's exception handler hears of the task if the loop is closed while the task is
+    /// pending; true unless told otherwise.
     #[must_use]
     pub fn log_destroyed(mut self, log: bool) -> TaskBuilder {
         self.log_destroyed = Some(log);
         self
     }
 
-    /// The same options for a task whose `Err` is its error: the task's value is then that of
-    /// `Ok`, all who wait share the error as [`TaskError::Failed`](crate::TaskError::Failed), it wins over a
-    /// cancellation that was not delivered, and it is reported if nobody ever looks at it.
+    /// Gives the same options for a task whose `Err` is its error.
+    ///
+    /// The task's value is then that of `Ok`, all who wait share the error as
+    /// [`TaskError::Failed`](crate::TaskError::Failed), it wins over a cancellation that was not delivered, and
+    /// it goes to the loop's exception handler if nobody ever looks at it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::TaskBuilder;
+    /// use std::io;
+    ///
+    /// ouroloop::run(async {
+    ///     let fails = async { Err::<u32, _>(io::Error::from(io::ErrorKind::NotFound)) };
+    ///     let task = TaskBuilder::new().fallible().create_task(fails);
+    ///     let error = task.await.unwrap_err();
+    ///     assert!(error.downcast_ref::<io::Error>().is_some());
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn fallible(self) -> FallibleBuilder {
         FallibleBuilder(self)
     }
 
     /// Makes the task in the running loop.
     ///
+    /// # Ordering
+    ///
+    /// Its first step is queued, or taken now: see [`eager_start`](TaskBuilder::eager_start).
+    ///
     /// # Panics
     ///
-    /// If no loop is running in this thread.
+    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+    /// [`LoopTasks::create_task_with`](crate::LoopTasks::create_task_with) gives an error instead.
     #[track_caller]
     pub fn create_task<F>(self, future: F) -> Task<F::Output>
     where
@@ -193,7 +244,20 @@ impl TaskBuilder {
     }
 }
 
-/// The options of a task that can fail: see [`TaskBuilder::fallible`].
+/// The options of a task that can fail: what [`TaskBuilder::fallible`] gives.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{FallibleBuilder, TaskBuilder};
+///
+/// ouroloop::run(async {
+///     let checked: FallibleBuilder = TaskBuilder::new().name("checked").fallible();
+///     let task = checked.create_task(async { "42".parse::<u32>() });
+///     assert_eq!(task.await.unwrap(), 42);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct FallibleBuilder(TaskBuilder);
 
@@ -202,7 +266,7 @@ impl FallibleBuilder {
     ///
     /// # Panics
     ///
-    /// If no loop is running in this thread.
+    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
     #[track_caller]
     pub fn create_task<F, T, E>(self, future: F) -> Task<T>
     where

@@ -21,7 +21,8 @@ use crate::tasks::Tasks;
 /// CancelledError`.
 ///
 /// The task goes on after an `Err`: it may await its clean-up, and either swallow the
-/// cancellation or raise it again with [`Cancelled::raise`]. A swallowed one stays swallowed.
+/// cancellation or raise it again with [`Cancelled::raise`]. A swallowed one stays swallowed; call
+/// [`uncancel`](crate::TaskRef::uncancel), too, if a timeout or a group around it shall not count it.
 ///
 /// # Errors
 ///
@@ -32,30 +33,38 @@ use crate::tasks::Tasks;
 ///
 /// This is where it ends. Outside of a task nothing is ever caught.
 ///
+/// # Ordering
+///
+/// It costs no iteration: the code after it runs in the step in which the cancellation is delivered.
+///
 /// # Examples
 ///
 /// ```
-/// use std::future::pending;
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{catch_cancelled, create_task, LoopTasks};
+/// use ouroloop::{TaskError, catch_cancelled, create_task, sleep};
+/// use std::time::Duration;
 ///
-/// let event_loop = new_event_loop()?;
-/// let answer = event_loop.run_until_complete(async {
-///     let task = create_task(async {
-///         match catch_cancelled(pending::<()>()).await {
-///             Ok(()) => "done".to_owned(),
-///             Err(cancelled) => format!("caught: {}", cancelled.message().unwrap_or("-")),
+/// async fn serve() -> &'static str {
+///     match catch_cancelled(sleep(Duration::from_secs(3600))).await {
+///         Ok(()) => "closed for the day",
+///         Err(cancelled) => {
+///             sleep(Duration::ZERO).await; // cleaning up may await
+///             cancelled.raise().await
 ///         }
-///     });
-///     create_task({
-///         let task = task.as_task_ref();
-///         async move { task.cancel_with("enough") }
-///     });
-///     task.await
-/// })??;
-/// assert_eq!(answer, "caught: enough");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     }
+/// }
+///
+/// #[ouroloop::main]
+/// async fn main() {
+///     let task = create_task(serve());
+///     sleep(Duration::ZERO).await;
+///     task.cancel_with("enough");
+///     match task.await {
+///         Err(TaskError::Cancelled(why)) => assert_eq!(why.message(), Some("enough")),
+///         other => panic!("{other:?}"),
+///     }
+/// }
 /// ```
+#[doc(alias = "except")]
 pub async fn catch_cancelled<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     match Tasks::running() {
         Some(tasks) => {
@@ -71,30 +80,33 @@ pub async fn catch_cancelled<F: Future>(future: F) -> Result<F::Output, Cancelle
 
 /// Raises a cancellation of one's own: unwinds to the next scope outwards, in the same poll.
 ///
-/// The task ends cancelled if nothing catches it, although nobody asked for it: its
-/// [`cancelling`](crate::TaskRef::cancelling) stays what it was. To raise one again that was
+/// The counterpart of `raise CancelledError`. The task ends cancelled if nothing catches it, although nobody
+/// asked for it: its [`cancelling`](crate::TaskRef::cancelling) stays what it was. To raise one again that was
 /// caught, use [`Cancelled::raise`], which keeps its message.
+///
+/// # Cancellation
+///
+/// It ends as a cancellation, whichever request comes meanwhile; nothing after the `.await` runs.
 ///
 /// # Panics
 ///
-/// Outside of a task there is nothing to unwind.
+/// When it is awaited outside of a task, where there is nothing to unwind.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_task, raise_cancelled, LoopTasks, TaskError};
+/// use ouroloop::{create_task, raise_cancelled};
 ///
-/// let event_loop = new_event_loop()?;
-/// let task = event_loop.create_task(async {
-///     if true {
-///         raise_cancelled().await;
-///     }
-///     "not reached"
+/// ouroloop::run(async {
+///     let task = create_task(async {
+///         if true {
+///             raise_cancelled().await;
+///         }
+///         "not reached"
+///     });
+///     assert!(task.await.unwrap_err().is_cancelled());
 /// })?;
-/// let ended = event_loop.run_until_complete(async move { task.await })?;
-/// assert!(matches!(ended, Err(TaskError::Cancelled(_))));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub fn raise_cancelled() -> Raise {
     Cancelled::new(CancelledBy::Itself).raise()
@@ -103,15 +115,29 @@ pub fn raise_cancelled() -> Raise {
 impl Cancelled {
     /// Raises this cancellation (again): unwinds to the next scope outwards, in the same poll.
     ///
+    /// The bare `raise` of an `except CancelledError`: [`catch_cancelled`] has an example.
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`raise_cancelled`].
+    ///
     /// # Panics
     ///
-    /// Outside of a task there is nothing to unwind.
+    /// When it is awaited outside of a task, where there is nothing to unwind.
     pub fn raise(self) -> Raise {
         Raise(Some(self))
     }
 }
 
-/// The future of [`raise_cancelled`]; it never has an output.
+/// The future of [`raise_cancelled`] and [`Cancelled::raise`]; it never has an output.
+///
+/// # Cancellation
+///
+/// As described for [`raise_cancelled`].
+///
+/// # Panics
+///
+/// When it is polled outside of a task.
 #[must_use = "nothing is raised unless this is awaited"]
 pub struct Raise(Option<Cancelled>);
 
@@ -146,7 +172,8 @@ impl<T> Returns for fn() -> T {
 /// A place in a task at which a request to cancel can be directed: what `timeout` and `TaskGroup`
 /// are made of.
 ///
-/// A request at a scope asks only what is awaited below it, so the other branches of a `join!` go
+/// For those who build combinators; programs use [`catch_cancelled`], `timeout` and `task_group`. A request
+/// at a scope asks only what is awaited below it, so the other branches of a `join!` go
 /// on. [`catch`](Scope::catch) may be called more than once, one after the other.
 ///
 /// The counts are per scope: see [`TaskRef::cancelling`](crate::TaskRef::cancelling). That of a scope
@@ -156,22 +183,21 @@ impl<T> Returns for fn() -> T {
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Cancelled, CancelledBy, Scope, get_running_loop};
 /// use std::future::pending;
-/// use ouroloop_core::{get_running_loop, new_event_loop};
-/// use ouroloop_task::{Cancelled, CancelledBy, LoopTasks, Scope};
 ///
-/// let event_loop = new_event_loop()?;
-/// let caught = event_loop.run_until_complete(async {
+/// ouroloop::run(async {
 ///     let scope = Scope::new();
 ///     let handle = scope.handle();
-///     let event_loop = get_running_loop().expect("one is running");
-///     event_loop.call_soon(move || {
-///         handle.cancel(&Cancelled::new(CancelledBy::Timeout));
-///     }).expect("it is open");
-///     scope.catch(pending::<()>()).await
+///     let event_loop = get_running_loop().unwrap();
+///     event_loop
+///         .call_soon(move || drop(handle.cancel(&Cancelled::new(CancelledBy::Timeout))))
+///         .unwrap();
+///     let caught = scope.catch(pending::<()>()).await;
+///     assert_eq!(caught, Err(Cancelled::new(CancelledBy::Timeout)));
+///     scope.close();
 /// })?;
-/// assert_eq!(caught, Err(Cancelled::new(CancelledBy::Timeout)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub struct Scope {
     tasks: Rc<Tasks>,
@@ -179,7 +205,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A scope of the task that makes it.
+    /// Makes a scope of the task that makes it.
     ///
     /// # Panics
     ///
@@ -195,7 +221,7 @@ impl Scope {
         Scope { tasks, key }
     }
 
-    /// The right to direct requests at it.
+    /// Gives the right to direct requests at it.
     pub fn handle(&self) -> ScopeHandle {
         ScopeHandle {
             tasks: self.tasks.clone(),
@@ -203,15 +229,16 @@ impl Scope {
         }
     }
 
-    /// Runs `future`; see [`catch_cancelled`].
+    /// Runs `future` as [`catch_cancelled`] does, and catches what is directed at this scope or further out.
     ///
     /// # Errors
     ///
-    /// [`Cancelled`] when a request to cancel reached this place.
+    /// [`Cancelled`] when a request to cancel reached this place; `future` was dropped.
     ///
     /// # Cancellation
     ///
-    /// This is where it ends.
+    /// This is where it ends. If the catch itself is dropped before it is ready, as `select!` does, what
+    /// was directed further out goes on to the scope around it, and what was directed at this one is over.
     pub fn catch<F: Future>(&self, future: F) -> Catch<'_, F> {
         Catch {
             scope: self,
@@ -289,6 +316,24 @@ impl Drop for Scope {
 }
 
 /// The right to cancel what runs in a [`Scope`]. Once that is gone it does nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Scope, VirtualClock};
+/// use std::{future::pending, time::Duration};
+///
+/// let mut runner = ouroloop::Runner::new().clock(VirtualClock::new());
+/// runner.run(async {
+///     let scope = Scope::new();
+///     let handle = scope.handle();
+///     handle.set_delay(Duration::from_secs(5));
+///     scope.catch(pending::<()>()).await.unwrap_err();
+///     assert!(handle.expired());
+///     scope.close();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct ScopeHandle {
     tasks: Rc<Tasks>,
@@ -297,11 +342,17 @@ pub struct ScopeHandle {
 
 impl ScopeHandle {
     /// Directs a request at the scope, and counts it there; false if the scope has ended.
+    ///
+    /// # Cancellation
+    ///
+    /// Only what is awaited below the scope is asked; [`Scope::catch`] then gives `Err`.
     pub fn cancel(&self, cancelled: &Cancelled) -> bool {
         self.tasks.cancel_scope(self.key, cancelled)
     }
 
     /// Cancels the scope on behalf of a timeout when the loop's time is `when`; `None` disarms it.
+    ///
+    /// A deadline that was set before is replaced.
     ///
     /// # Ordering
     ///
@@ -315,7 +366,7 @@ impl ScopeHandle {
         self.tasks.set_deadline(self.key, when);
     }
 
-    /// The same, counted from now: it reads the clock once.
+    /// Cancels the scope on behalf of a timeout after `delay`, counted from now: it reads the clock once.
     pub fn set_delay(&self, delay: Duration) {
         let now_ns = self.tasks.event_loop.time_ns();
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
@@ -323,7 +374,7 @@ impl ScopeHandle {
         self.tasks.set_deadline(self.key, Some(when));
     }
 
-    /// Whether the deadline passed and the scope was cancelled for that.
+    /// Tells whether the deadline passed and the scope was cancelled for that.
     pub fn expired(&self) -> bool {
         self.tasks.has_expired(self.key)
     }
@@ -331,6 +382,10 @@ impl ScopeHandle {
 
 pin_project! {
     /// The future of [`Scope::catch`].
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`Scope::catch`].
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct Catch<'a, F: Future> {
         scope: &'a Scope,

@@ -19,12 +19,20 @@ use crate::wait_graph::WaitGraph;
 /// # Examples
 ///
 /// ```
-/// use ouroloop_task::{Cancelled, CancelledBy};
+/// use ouroloop::{CancelledBy, catch_cancelled, create_task};
+/// use std::future::pending;
 ///
-/// let cancelled = Cancelled::new(CancelledBy::Task).with_message("closing time");
-/// assert_eq!(cancelled.by(), CancelledBy::Task);
-/// assert_eq!(cancelled.message(), Some("closing time"));
+/// ouroloop::run(async {
+///     let task = create_task(catch_cancelled(pending::<()>()));
+///     ouroloop::bare_yield().await;
+///     task.cancel_with("closing time");
+///     let cancelled = task.await.unwrap().unwrap_err();
+///     assert_eq!(cancelled.by(), CancelledBy::Task);
+///     assert_eq!(cancelled.to_string(), "cancelled: closing time");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[doc(alias = "CancelledError")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cancelled {
     by: CancelledBy,
@@ -32,12 +40,12 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    /// A request by `by`, without a message.
+    /// Makes a request by `by`, without a message: for those who build combinators.
     pub fn new(by: CancelledBy) -> Cancelled {
         Cancelled { by, message: None }
     }
 
-    /// The same request with a message: the `msg` of asyncio's `cancel(msg)`.
+    /// Gives the same request with a message: the `msg` of asyncio's `cancel(msg)`.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Arc<str>>) -> Cancelled {
         self.message = Some(message.into());
@@ -52,12 +60,12 @@ impl Cancelled {
         }
     }
 
-    /// Who asked.
+    /// Tells who asked.
     pub fn by(&self) -> CancelledBy {
         self.by
     }
 
-    /// The message of the request, if it had one.
+    /// Gives the message of the request, if it had one.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
@@ -79,7 +87,25 @@ impl fmt::Display for Cancelled {
     }
 }
 
-/// Who asked for a cancellation.
+/// Who asked for a cancellation: what [`Cancelled::by`] tells.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{CancelledBy, VirtualClock, catch_cancelled, timeout};
+/// use std::{future::pending, time::Duration};
+///
+/// let mut runner = ouroloop::Runner::new().clock(VirtualClock::new());
+/// runner.run(async {
+///     let late = async {
+///         let cancelled = catch_cancelled(pending::<()>()).await.unwrap_err();
+///         assert_eq!(cancelled.by(), CancelledBy::Timeout);
+///         cancelled.raise().await
+///     };
+///     timeout(Duration::from_secs(1), late).await.unwrap_err();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum CancelledBy {
@@ -97,7 +123,26 @@ pub enum CancelledBy {
 
 /// Why a task or a promise has no value.
 ///
-/// Cheap to clone: all who wait for one thing get the same error.
+/// Cheap to clone: all who wait for one thing get the same error. It converts into [`io::Error`], whose
+/// kind is that of the stored error if that is an `io::Error`, and else `Other`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, create_task};
+///
+/// ouroloop::run(async {
+///     let task = create_task(async { [1, 2, 3].into_iter().sum::<u32>() / 0_u32.count_ones() });
+///     match task.await {
+///         Ok(mean) => println!("{mean}"),
+///         Err(TaskError::Cancelled(why)) => println!("not wanted any more: {why}"),
+///         Err(TaskError::Panicked(panic)) => assert_eq!(panic.message(), "attempt to divide by zero"),
+///         Err(error) => println!("{error}"),
+///     }
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[doc(alias = "InvalidStateError")]
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -135,13 +180,14 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Whether this is a cancellation.
+    /// Tells whether this is a cancellation.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, TaskError::Cancelled(_))
     }
 
-    /// An error made of any other, as `set_exception` stores it. One that is a `TaskError` already,
-    /// because `?` passed it on, stays what it is.
+    /// Makes an error of any other, as `set_exception` stores it.
+    ///
+    /// One that is a `TaskError` already, because `?` passed it on, stays what it is.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> TaskError {
         match error.into().downcast::<TaskError>() {
             Ok(error) => *error,
@@ -158,7 +204,20 @@ impl TaskError {
         }
     }
 
-    /// The stored error if it is an `E`: the `except E` of Python.
+    /// Gives the stored error if it is an `E`: the `except E` of Python.
+    ///
+    /// `None` also for what is no stored error, as a cancellation or a panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::TaskError;
+    /// use std::num::ParseIntError;
+    ///
+    /// let error = TaskError::failed("x".parse::<u32>().unwrap_err());
+    /// assert!(error.downcast_ref::<ParseIntError>().is_some());
+    /// assert!(error.downcast_ref::<std::io::Error>().is_none());
+    /// ```
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match self {
             TaskError::Failed(error) => error.downcast_ref(),
@@ -176,13 +235,44 @@ impl From<TaskError> for io::Error {
     }
 }
 
-/// A promise is done already, so it cannot be set. Ask `done()` first, or ignore this if the
-/// first answer is the one that counts.
+/// The error of setting a promise that is done already: asyncio's `InvalidStateError`.
+///
+/// Ask `done()` first, or ignore this if the first answer is the one that counts.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{InvalidState, create_future};
+///
+/// ouroloop::run(async {
+///     let promise = create_future();
+///     promise.set_result("first").unwrap();
+///     assert_eq!(promise.set_result("second"), Err(InvalidState));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[doc(alias = "InvalidStateError")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the promise is done already; ask `done()` first")]
 pub struct InvalidState;
 
 /// Why a run came to no result.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{RunError, raise_cancelled, run};
+///
+/// match run(async { raise_cancelled().await; }) {
+///     Err(RunError::Task(error)) => assert!(error.is_cancelled()),
+///     other => panic!("{other:?}"),
+/// }
+///
+/// // On virtual time, a program that can never go on is told so.
+/// let clock = ouroloop::VirtualClock::new();
+/// let stuck = ouroloop::Runner::new().clock(clock).run(std::future::pending::<()>());
+/// assert!(matches!(stuck, Err(RunError::Deadlock { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {

@@ -20,34 +20,55 @@ use crate::wait_graph::WaitGraph;
 
 /// The methods of asyncio's loop that make tasks and promises, and run until one is done.
 ///
+/// Imported, it adds them to every loop: to `EventLoop`, and to the `LoopRef` that it dereferences to. Programs
+/// that begin with `run` need it for [`wait_graph`](LoopTasks::wait_graph) at most.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{LoopTasks, new_event_loop};
 ///
 /// let event_loop = new_event_loop()?;
 /// let task = event_loop.create_task(async { 6 * 7 })?;
 /// assert_eq!(event_loop.run_until_complete(task)?, 42);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub trait LoopTasks {
     /// Schedules a task; the loop need not be running yet.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] once the loop is closed.
+    /// [`LoopError::Closed`] once the loop is closed, [`LoopError::Io`] of kind `OutOfMemory` while it
+    /// holds 16,777,216 tasks and scopes.
+    ///
+    /// # Ordering
+    ///
+    /// As for [`create_task`](crate::create_task).
     #[track_caller]
     fn create_task<F>(&self, future: F) -> Result<Task<F::Output>, LoopError>
     where
         F: Future + 'static,
         F::Output: 'static;
 
-    /// The same with options.
+    /// Schedules a task with options.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] once the loop is closed.
+    /// As for [`create_task`](LoopTasks::create_task).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{LoopTasks, TaskBuilder, new_event_loop};
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// let options = TaskBuilder::new().name("poller");
+    /// let task = event_loop.create_task_with(options, async {})?;
+    /// assert_eq!(&*task.name(), "poller");
+    /// event_loop.run_until_complete(task)?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[track_caller]
     fn create_task_with<F>(
         &self,
@@ -58,7 +79,7 @@ pub trait LoopTasks {
         F: Future + 'static,
         F::Output: 'static;
 
-    /// A promise of this loop.
+    /// Makes a promise of this loop.
     ///
     /// # Errors
     ///
@@ -66,7 +87,7 @@ pub trait LoopTasks {
     #[track_caller]
     fn create_future<T: 'static>(&self) -> Result<Promise<T>, LoopError>;
 
-    /// A promise whose `cancel()` asks others instead: see [`Delegate`].
+    /// Makes a promise whose `cancel()` asks others instead: see [`Delegate`].
     ///
     /// # Errors
     ///
@@ -85,20 +106,45 @@ pub trait LoopTasks {
     /// # Errors
     ///
     /// [`RunError::Stopped`] if `stop()` was called first, [`RunError::Loop`] if the loop cannot
-    /// run or cannot go on, [`RunError::Task`] if it ended without a value.
+    /// run (it is closed, or a loop is running in this thread) or cannot go on, [`RunError::Deadlock`] on
+    /// virtual time when nothing is left that could wake a task, and [`RunError::Task`] if it ended without
+    /// a value.
+    ///
+    /// # Differences from asyncio
+    ///
+    /// A panic of the future is an error here, [`TaskError::Panicked`](crate::TaskError::Panicked); the
+    /// [`resume`](ouroloop_core::PanicPayload::resume) of its payload lets it go on. When something else ends the run, the stop that
+    /// was queued for it does not end the next one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{LoopTasks, RunError, new_event_loop};
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// assert_eq!(event_loop.run_until_complete(async { 6 * 7 })?, 42);
+    ///
+    /// let stopper = event_loop.downgrade();
+    /// event_loop.call_soon(move || stopper.stop())?;
+    /// let stopped = event_loop.run_until_complete(std::future::pending::<()>());
+    /// assert!(matches!(stopped, Err(RunError::Stopped)));
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[track_caller]
     fn run_until_complete<A: IntoTask<Output: 'static>>(
         &self,
         awaitable: A,
     ) -> Result<A::Output, RunError>;
 
-    /// The tasks of this loop that are not done, oldest first.
+    /// Gives the tasks of this loop that are not done, oldest first; none once it is closed.
     fn all_tasks(&self) -> Vec<TaskRef>;
 
     /// Who waits for what at this moment, for when a program hangs: see [`WaitGraph`].
     fn wait_graph(&self) -> WaitGraph;
 
     /// Installs what sees the options of each task before it is made; `None` removes it.
+    ///
+    /// [`eager_task_factory`](crate::eager_task_factory) has an example.
     ///
     /// # Errors
     ///
@@ -199,22 +245,67 @@ impl LoopTasks for LoopRef {
     }
 }
 
-/// A promise of the running loop: asyncio's `loop.create_future()`.
+/// Makes a promise of the running loop: asyncio's `loop.create_future()`.
 ///
 /// # Panics
 ///
 /// If no loop is running in this thread; [`LoopTasks::create_future`] gives an error instead.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{create_future, get_running_loop};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     let promise = create_future();
+///     let setter = promise.clone();
+///     let event_loop = get_running_loop().unwrap();
+///     event_loop
+///         .call_later(Duration::from_millis(1), move || drop(setter.set_result("ding")))
+///         .unwrap();
+///     assert_eq!((&promise).await.unwrap(), &"ding");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[doc(alias = "Future")]
 #[track_caller]
 pub fn create_future<T: 'static>() -> Promise<T> {
     Promise::in_tasks(running_tasks(), About::Itself, Location::caller())
 }
 
-/// A promise of the running loop that stands for `resource`, which a wait graph names instead: for
-/// those who build combinators.
+/// Makes a promise of the running loop that stands for `resource`, which a wait graph names instead.
+///
+/// For those who build combinators.
 ///
 /// # Panics
 ///
 /// If no loop is running in this thread.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopTasks, Resource, ResourceState, bare_yield, create_future_of, create_task, get_running_loop};
+/// use std::rc::Rc;
+///
+/// struct Printer;
+///
+/// impl Resource for Printer {
+///     fn state(&self) -> ResourceState {
+///         ResourceState::new("Printer", None).detail("out of paper")
+///     }
+/// }
+///
+/// ouroloop::run(async {
+///     let page = create_future_of::<()>(Rc::new(Printer));
+///     let reader = create_task(page.future().into_future());
+///     bare_yield().await;
+///     let graph = get_running_loop().unwrap().wait_graph();
+///     assert!(graph.to_string().contains("waits for Printer (out of paper)"), "{graph}");
+///     reader.cancel();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[track_caller]
 pub fn create_future_of<T: 'static>(resource: Rc<dyn Resource>) -> Promise<T> {
     let about = About::Resource(resource);

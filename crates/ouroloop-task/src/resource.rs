@@ -37,7 +37,7 @@ use crate::task_ref::FutureRef;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub trait Resource {
-    /// What it is, and how it stands now.
+    /// Tells what it is, and how it stands now.
     fn state(&self) -> ResourceState;
 }
 
@@ -60,7 +60,7 @@ pub struct ResourceState {
 }
 
 impl ResourceState {
-    /// A resource of some kind, with the place where it was made if that is known.
+    /// Makes the state of a resource of some kind, with the place where it was made if that is known.
     pub fn new(
         kind: &'static str,
         created_at: impl Into<Option<&'static Location<'static>>>,
@@ -75,28 +75,28 @@ impl ResourceState {
         }
     }
 
-    /// How it stands, in a few words.
+    /// Says how it stands, in a few words.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> ResourceState {
         self.detail = detail.into();
         self
     }
 
-    /// The ids of the tasks that hold it: [`TaskRef::id`](crate::TaskRef::id).
+    /// Adds the ids of the tasks that hold it: [`TaskRef::id`](crate::TaskRef::id).
     #[must_use]
     pub fn holders(mut self, holders: impl IntoIterator<Item = u64>) -> ResourceState {
         self.holders.extend(holders);
         self
     }
 
-    /// The ids of tasks that have to end for the wait to end.
+    /// Adds the ids of tasks that have to end for the wait to end.
     #[must_use]
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = u64>) -> ResourceState {
         self.tasks.extend(tasks);
         self
     }
 
-    /// Tasks, promises and gathers that have to end for the wait to end. Those that are done
+    /// Adds tasks, promises and gathers that have to end for the wait to end. Those that are done
     /// already do not count.
     #[must_use]
     pub fn futures(mut self, futures: impl IntoIterator<Item = FutureRef>) -> ResourceState {

@@ -57,22 +57,24 @@ impl TaskInfo {
 
 /// Something that somebody can wait for, whatever its value: a task, a promise, a gather.
 ///
-/// Cloning it gives another reference to the same thing, and two are equal if they refer to the
-/// same. It keeps the outcome alive, but nothing running: the loop does that.
+/// [`AsFutureRef::as_future_ref`] makes one. Cloning it gives another reference to the same thing, and two
+/// are equal if they refer to the same. It keeps the outcome alive, but nothing running: the loop does that.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{AsFutureRef, LoopTasks};
+/// use ouroloop::{AsFutureRef, FutureRef, create_future, create_task, sleep};
+/// use std::time::Duration;
 ///
-/// let event_loop = new_event_loop()?;
-/// let promise = event_loop.create_future::<u32>()?;
-/// let future = promise.as_future_ref();
-/// assert!(!future.done());
-/// promise.set_result(42)?;
-/// assert!(future.done() && !future.cancelled());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ouroloop::run(async {
+///     let nap = create_task(sleep(Duration::from_secs(3600)));
+///     let answer = create_future::<u32>();
+///     let all: [FutureRef; 2] = [nap.as_future_ref(), answer.as_future_ref()];
+///     answer.set_result(42).unwrap();
+///     assert_eq!(all.iter().filter(|future| future.done()).count(), 1);
+///     all.iter().for_each(|future| drop(future.cancel()));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
 pub struct FutureRef(pub(crate) Rc<dyn Awaited>);
@@ -84,63 +86,100 @@ impl FutureRef {
 
     /// Asks for its cancellation; false if it is done already.
     ///
-    /// See [`Task`](crate::Task) for what then happens to one. A promise is
-    /// cancelled at once.
+    /// A promise is cancelled at once; a gather passes the request on to all that it runs; for a task see
+    /// [`Task`](crate::Task).
     pub fn cancel(&self) -> bool {
         self.request(&Cancelled::requested(None))
     }
 
-    /// The same, with a message that the first who is cancelled by it sees.
+    /// Asks for its cancellation with a message, which [`Cancelled::message`] shows to what is cancelled.
     pub fn cancel_with(&self, message: impl Into<std::sync::Arc<str>>) -> bool {
         self.request(&Cancelled::requested(Some(message.into())))
     }
 
-    /// The same, on behalf of somebody: for those who build combinators.
+    /// Asks for its cancellation on behalf of somebody: for those who build combinators.
+    ///
+    /// False if it is done already. [`Cancelled::by`] tells what is cancelled who asked.
     pub fn request(&self, cancelled: &Cancelled) -> bool {
         self.0.header().tasks.cancel(self.0.clone(), cancelled)
     }
 
-    /// Whether it has its outcome.
+    /// Tells whether it has its outcome: a value, an error, or a cancellation.
     pub fn done(&self) -> bool {
         self.0.header().done()
     }
 
-    /// Whether it was cancelled.
+    /// Tells whether it was cancelled.
     pub fn cancelled(&self) -> bool {
         self.0.header().has(CANCELLED)
     }
 
-    /// The error that it ended with, a cancellation included; `None` if it is pending or has a
-    /// value. Asking counts as having read the error.
+    /// Gives the error that it ended with, a cancellation included; `None` if it is pending or has a
+    /// value.
     ///
-    /// The errors of a task whose values are `Result`s are values: see
-    /// [`ended_in_error`](Self::ended_in_error).
+    /// Asking counts as having looked at the error. The errors of a task whose values are `Result`s are
+    /// values: see [`ended_in_error`](Self::ended_in_error).
+    ///
+    /// # Differences from asyncio
+    ///
+    /// A pending one gives `None`, and a cancelled one its cancellation, where asyncio raises
+    /// InvalidStateError and CancelledError.
     pub fn exception(&self) -> Option<TaskError> {
         self.0.header().clear(UNREAD);
         self.0.error()
     }
 
-    /// Whether it ended in an error that is not a cancellation: a panic, an error that was set, or
-    /// a value that its maker said is one. `wait` stops at these for `FIRST_EXCEPTION`.
+    /// Tells whether it ended in an error that is not a cancellation: a panic, an error that was set, or
+    /// a value that its maker said is one.
+    ///
+    /// `wait` stops at these for `FIRST_EXCEPTION`.
     pub fn ended_in_error(&self) -> bool {
         self.done() && !self.cancelled() && self.0.ended_in_error()
     }
 
-    /// Says that its error, if it has one, needs no report.
+    /// Says that its error, if it has one, needs no report as never retrieved.
     pub fn mark_retrieved(&self) {
         self.0.header().clear(UNREAD);
     }
 
-    /// Calls `callback` through the loop once this is done: in the iteration after, and after all
-    /// callbacks and awaits that came before, also if it is done already.
+    /// Calls `callback` through the loop once this is done.
     ///
     /// The callback runs in the context that is current now. A panic in it goes to the loop's
-    /// exception handler.
+    /// exception handler. If the loop is closed before, the callback is dropped uncalled.
+    ///
+    /// # Ordering
+    ///
+    /// In the iteration after the end, among the callbacks and awaits of this thing in the order in
+    /// which they asked. If it is done already, the callback is queued now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AsFutureRef, bare_yield, create_future};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future();
+    ///     let called = Rc::new(Cell::new(false));
+    ///     promise.as_future_ref().add_done_callback({
+    ///         let called = called.clone();
+    ///         move |future| called.set(future.done())
+    ///     });
+    ///     promise.set_result(42).unwrap();
+    ///     assert!(!called.get(), "never inside of `set_result`");
+    ///     bare_yield().await;
+    ///     assert!(called.get());
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.add_done_callback_in(ouroloop_core::snapshot_context(), callback)
     }
 
-    /// The same in a context that is given.
+    /// Calls `callback` once this is done, as [`add_done_callback`](Self::add_done_callback) does, in the
+    /// context given: asyncio's `context` argument.
+    ///
+    /// `None` is the empty context.
     pub fn add_done_callback_in(
         &self,
         context: Option<Context>,
@@ -167,10 +206,12 @@ impl FutureRef {
         }
     }
 
-    /// Removes a callback that was not queued yet; how many were removed.
+    /// Removes a callback that was not queued yet, and gives how many were removed: 0 or 1.
+    ///
+    /// # Differences from asyncio
     ///
     /// asyncio removes all that are equal to the one given. Here each registration has its own
-    /// name, so the answer is 0 or 1.
+    /// name.
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         let header = self.0.header();
         let mut nodes = header.tasks.nodes.borrow_mut();
@@ -184,7 +225,7 @@ impl FutureRef {
         1
     }
 
-    /// The loop that it belongs to: asyncio's `get_loop`.
+    /// Gives the loop that it belongs to: asyncio's `get_loop`.
     #[doc(alias = "get_loop")]
     pub fn event_loop(&self) -> EventLoop {
         self.0.header().tasks.event_loop.handle()
@@ -194,12 +235,12 @@ impl FutureRef {
         Rc::as_ptr(&self.0).addr()
     }
 
-    /// The number of the task, if it is one: [`TaskRef::id`].
+    /// Gives the number of the task, if it is one: [`TaskRef::id`].
     pub fn task_id(&self) -> Option<u64> {
         self.0.task().map(|info| info.id)
     }
 
-    /// The name, if it is a task.
+    /// Gives the name of the task, if it is one: [`TaskRef::name`].
     pub fn task_name(&self) -> Option<Rc<str>> {
         self.0.task().map(TaskInfo::name)
     }
@@ -240,7 +281,24 @@ impl std::fmt::Debug for FutureRef {
     }
 }
 
-/// The name of a registered done-callback.
+/// The name of a registered done-callback, by which
+/// [`remove_done_callback`](FutureRef::remove_done_callback) finds it.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{CallbackId, bare_yield, create_future};
+///
+/// ouroloop::run(async {
+///     let promise = create_future();
+///     let id: CallbackId = promise.add_done_callback(|_| unreachable!());
+///     assert_eq!(promise.remove_done_callback(id), 1);
+///     assert_eq!(promise.remove_done_callback(id), 0);
+///     promise.set_result(()).unwrap();
+///     bare_yield().await;
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CallbackId {
     node: Key,
@@ -248,28 +306,108 @@ pub struct CallbackId {
     owner: usize,
 }
 
-/// A task, whatever its value.
+/// A task, whatever its value: what [`current_task`](crate::current_task) and
+/// [`all_tasks`](crate::all_tasks) give out, and what [`Task`](crate::Task) dereferences to.
 ///
-/// [`current_task`](crate::current_task) and [`all_tasks`](crate::all_tasks) give it out.
+/// It can be cloned and compared, cancelled and asked, but not awaited: that is what the `Task` is for.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{all_tasks, create_task, current_task, sleep};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     create_task(sleep(Duration::from_secs(3600))).set_name("nap");
+///     let this = current_task().unwrap();
+///     for task in all_tasks().into_iter().filter(|task| *task != this) {
+///         assert_eq!(&*task.name(), "nap");
+///         task.cancel();
+///     }
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct TaskRef(pub(crate) Rc<dyn TaskObject>);
 
 impl TaskRef {
-    /// Asks for its cancellation; false if it is done already. See [`Task`](crate::Task).
+    /// Asks for the task's cancellation; false if it is done already.
+    ///
+    /// # Cancellation
+    ///
+    /// What the task waits for is asked first; if nothing accepts, the request is delivered at the task's
+    /// next step. Either way the task unwinds, in a later iteration, to its nearest
+    /// [`catch_cancelled`](crate::catch_cancelled), which may swallow the request. So true
+    /// means that the request was made, not that the task ends cancelled. Each call
+    /// counts: see [`cancelling`](TaskRef::cancelling).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{bare_yield, create_task, sleep};
+    /// use std::time::Duration;
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(sleep(Duration::from_secs(3600)));
+    ///     bare_yield().await;
+    ///     assert!(task.cancel());
+    ///     assert!(!task.done(), "it ends at its next step");
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.as_future_ref().cancel()
     }
 
-    /// The same, with a message.
+    /// Asks for the task's cancellation with a message, which [`Cancelled::message`] shows to the task and to
+    /// those who await it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, create_task, sleep};
+    /// use std::time::Duration;
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(sleep(Duration::from_secs(3600)));
+    ///     task.cancel_with("closing time");
+    ///     match task.await {
+    ///         Err(TaskError::Cancelled(why)) => assert_eq!(why.message(), Some("closing time")),
+    ///         other => panic!("{other:?}"),
+    ///     }
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn cancel_with(&self, message: impl Into<std::sync::Arc<str>>) -> bool {
         self.as_future_ref().cancel_with(message)
     }
 
-    /// How many requests to cancel it has had, less those that were taken back.
+    /// Counts the requests to cancel that the task has had, less those that were taken back.
     ///
     /// Asked by the task itself, it counts those that concern the code that asks: of the task as a
     /// whole, and of the timeouts and groups around the call, but not of those in other branches
     /// of a `join!`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{catch_cancelled, create_task, current_task};
+    /// use std::future::pending;
+    ///
+    /// ouroloop::run(async {
+    ///     let task = create_task(async {
+    ///         let this = current_task().unwrap();
+    ///         catch_cancelled(pending::<()>()).await.unwrap_err();
+    ///         assert_eq!(this.cancelling(), 1); // caught, but it still counts
+    ///         assert_eq!(this.uncancel(), 0);
+    ///     });
+    ///     ouroloop::bare_yield().await;
+    ///     task.cancel();
+    ///     task.await.unwrap();
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn cancelling(&self) -> u32 {
         let info = self.0.info();
         match self.0.header().done() {
@@ -278,8 +416,11 @@ impl TaskRef {
         }
     }
 
-    /// Takes one request back and gives the number left; at none, a request that was not delivered
-    /// yet is forgotten. What was delivered stays so.
+    /// Takes one request to cancel back, and gives the number left.
+    ///
+    /// At none left, a request that was not delivered yet is forgotten; what was delivered stays so. Code
+    /// that swallows a cancellation for good calls this, so that a timeout or group around it knows;
+    /// [`cancelling`](TaskRef::cancelling) has an example.
     pub fn uncancel(&self) -> u32 {
         let info = self.0.info();
         if self.0.header().done() {
@@ -290,32 +431,32 @@ impl TaskRef {
         self.tasks().uncancel(info.root.get())
     }
 
-    /// Delivers a request to cancel once more that was caught and still counts: for those who build
-    /// groups, which let an error win over a cancellation.
+    /// Delivers a request to cancel once more that was caught and still counts; false if nothing counts.
     ///
-    /// The next await that suspends is hit, and the counts stay as they are. False if nothing
-    /// counts.
+    /// For those who build groups, which let an error win over a cancellation. The next await that suspends is
+    /// hit, and the counts stay as they are.
     pub fn redeliver(&self) -> bool {
         let root = self.0.info().root.get();
         !self.done() && self.tasks().redeliver(root, &Cancelled::requested(None))
     }
 
-    /// Whether it is done.
+    /// Tells whether the task is done: it has a value, an error, or was cancelled.
     pub fn done(&self) -> bool {
         self.0.header().done()
     }
 
-    /// Whether it ended cancelled.
+    /// Tells whether the task ended cancelled.
     pub fn cancelled(&self) -> bool {
         self.0.header().has(CANCELLED)
     }
 
-    /// The number of the task: 1 for the first of its loop, and never used again there.
+    /// Gives the number of the task: 1 for the first of its loop, and never used again there.
     pub fn id(&self) -> u64 {
         self.0.info().id
     }
 
-    /// Its name; `Task-N` by its number unless it was given one.
+    /// Gives its name; `Task-N` by its number unless it was given one. asyncio's `get_name`.
+    #[doc(alias = "get_name")]
     pub fn name(&self) -> Rc<str> {
         self.0.info().name()
     }
@@ -325,13 +466,15 @@ impl TaskRef {
         *self.0.info().name.borrow_mut() = Some(name.into());
     }
 
-    /// Where it was made: the caller of `create_task`.
+    /// Gives the place where it was made: the caller of `create_task`.
     pub fn created_at(&self) -> &'static Location<'static> {
         self.0.info().created_at
     }
 
-    /// The context that it runs in, as it is between two of its steps; `None` if nothing was
-    /// ever set in it, and while it runs.
+    /// Gives the context that it runs in, as it is between two of its steps: asyncio's `get_context`.
+    ///
+    /// `None` if nothing was ever set in it, and while it runs.
+    #[doc(alias = "get_context")]
     pub fn context(&self) -> Option<Context> {
         let cell = &self.0.info().context;
         let context = cell.take();
@@ -340,12 +483,12 @@ impl TaskRef {
     }
 
     /// Calls `callback` through the loop once the task is done: see
-    /// [`FutureRef::add_done_callback`].
+    /// [`FutureRef::add_done_callback`] for when.
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }
 
-    /// The task as something to wait for.
+    /// Gives the task as something to wait for, among others that are no tasks.
     pub fn as_future_ref(&self) -> FutureRef {
         FutureRef(self.0.clone().into_awaited())
     }
@@ -372,12 +515,29 @@ impl std::fmt::Debug for TaskRef {
 /// What has a [`FutureRef`]: a task, a promise, a gather, or a reference to one.
 ///
 /// The functions that take several things of one kind or of many, as `wait` does, take these.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{AsFutureRef, create_future, create_task};
+///
+/// fn pending(what: &[&dyn AsFutureRef]) -> usize {
+///     what.iter().filter(|it| !it.as_future_ref().done()).count()
+/// }
+///
+/// ouroloop::run(async {
+///     let (task, promise) = (create_task(async {}), create_future::<u32>());
+///     assert_eq!(pending(&[&task, &promise]), 2);
+///     task.await.unwrap();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a task nor a promise",
     note = "a coroutine has no handle yet: make one with `create_task(...)`, and pass the task or `&task`"
 )]
 pub trait AsFutureRef {
-    /// A reference to it, without its type.
+    /// Gives a reference to it that does not know its type.
     fn as_future_ref(&self) -> FutureRef;
 }
 

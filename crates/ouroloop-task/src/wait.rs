@@ -200,8 +200,8 @@ fn remove_node(tasks: &Tasks, key: Key) {
 
 /// A wait that is its own promise: one waiter, no value, no allocation.
 ///
-/// It is what a sleep, and a place in the queue of a lock, are made of. Make it, hand its
-/// [`key`](Waiter::key) to whoever is to fire it, and await it.
+/// It is what a sleep, and a place in the queue of a lock, are made of: for those who build such things.
+/// Make it, hand its [`key`](Waiter::key) to whoever is to fire it, and await it.
 ///
 /// # Cancellation
 ///
@@ -215,17 +215,15 @@ fn remove_node(tasks: &Tasks, key: Key) {
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{LoopTasks, Waiter};
+/// use ouroloop::{Waiter, create_task};
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
+/// ouroloop::run(async {
 ///     let waiter = Waiter::new();
 ///     let key = waiter.key();
-///     ouroloop_task::create_task(async move { key.fire() });
+///     create_task(async move { key.fire() });
 ///     waiter.await;
 /// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[must_use = "a waiter does nothing unless it is awaited"]
 pub struct Waiter {
@@ -235,7 +233,11 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// A waiter of the running loop.
+    /// Makes a waiter of the running loop.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`Waiter`].
     ///
     /// # Panics
     ///
@@ -246,7 +248,12 @@ impl Waiter {
         Waiter::in_tasks(crate::event_loop::running_tasks(), Target::Itself)
     }
 
-    /// A waiter of the running loop that waits for `resource`, which reports of deadlocks then name.
+    /// Makes a waiter of the running loop that waits for `resource`, which reports of deadlocks then name:
+    /// see [`Resource`].
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`Waiter`].
     ///
     /// # Panics
     ///
@@ -271,7 +278,7 @@ impl Waiter {
         }
     }
 
-    /// The right to fire it.
+    /// Gives the right to fire it.
     pub fn key(&self) -> WaiterKey {
         WaiterKey {
             tasks: self.tasks.clone(),
@@ -281,12 +288,31 @@ impl Waiter {
 
     /// Fires it when the loop's time is `when`, unless that happened before.
     ///
-    /// The timer takes its place among the due timers of its iteration; the awaiting task resumes
-    /// in the one after, as with asyncio's `sleep`.
+    /// A time that was set before is replaced.
     ///
     /// # Errors
     ///
     /// [`LoopError::Closed`] once the loop is closed.
+    ///
+    /// # Ordering
+    ///
+    /// The timer takes its place among the due timers of its iteration; the awaiting task resumes
+    /// in the one after, as with asyncio's `sleep`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Runner, VirtualClock, Waiter, get_running_loop};
+    /// use std::time::Duration;
+    ///
+    /// Runner::new().clock(VirtualClock::new()).run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let waiter = Waiter::new();
+    ///     waiter.fire_at(event_loop.time() + Duration::from_secs(5)).unwrap();
+    ///     waiter.await;
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn fire_at(&self, when: Duration) -> Result<(), LoopError> {
         let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
         if self.tasks.event_loop.is_closed() {
@@ -305,7 +331,7 @@ impl Waiter {
         Ok(())
     }
 
-    /// Whether it was fired, or cancelled.
+    /// Tells whether it was fired, or cancelled.
     pub fn done(&self) -> bool {
         self.tasks
             .nodes
@@ -314,7 +340,7 @@ impl Waiter {
             .is_none_or(|node| node.fired)
     }
 
-    /// Whether it was cancelled instead of fired: whoever handed something over with it takes it
+    /// Tells whether it was cancelled instead of fired: whoever handed something over with it takes it
     /// back.
     pub fn cancelled(&self) -> bool {
         self.tasks
@@ -343,6 +369,21 @@ impl Drop for Waiter {
 }
 
 /// The right to fire a [`Waiter`]. Once that is gone it does nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Waiter, WaiterKey};
+///
+/// ouroloop::run(async {
+///     let waiter = Waiter::new();
+///     let key: WaiterKey = waiter.key();
+///     assert!(key.fire() && !key.is_pending());
+///     drop(waiter);
+///     assert!(!key.fire(), "it is gone");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct WaiterKey {
     tasks: Rc<Tasks>,
@@ -355,7 +396,7 @@ impl WaiterKey {
         self.tasks.fire_own(self.key)
     }
 
-    /// Whether the waiter is still there to be fired.
+    /// Tells whether the waiter is still there to be fired.
     pub fn is_pending(&self) -> bool {
         self.tasks
             .nodes
@@ -367,18 +408,38 @@ impl WaiterKey {
 
 /// Gives the other ready callbacks and tasks their turn: asyncio's bare `yield`, and `sleep(0)`.
 ///
-/// # Ordering
-///
-/// The task goes to the end of the ready queue when it suspends, and resumes in the next iteration.
+/// `sleep(Duration::ZERO)` does the same.
 ///
 /// # Cancellation
 ///
 /// A request that comes meanwhile is delivered when the task would have resumed.
+///
+/// # Ordering
+///
+/// The task goes to the end of the ready queue when it suspends, and resumes in the next iteration.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{bare_yield, create_task};
+///
+/// ouroloop::run(async {
+///     let other = create_task(async { "ran" });
+///     assert!(!other.done());
+///     bare_yield().await;
+///     assert!(other.done());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub fn bare_yield() -> BareYield {
     BareYield { yielded: false }
 }
 
 /// The future of [`bare_yield`].
+///
+/// # Cancellation
+///
+/// As described for [`bare_yield`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct BareYield {
     yielded: bool,

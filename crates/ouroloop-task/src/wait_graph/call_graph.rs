@@ -6,13 +6,34 @@ use std::fmt;
 use super::{TaskWaits, WaitGraph};
 use crate::task_ref::TaskRef;
 
-/// Who awaits a task, who awaits those, and so on.
+/// Who awaits a task, who awaits those, and so on: what [`capture_call_graph`] gives.
+///
+/// As text, it is what [`format_call_graph`] gives.
 ///
 /// # Differences from asyncio
 ///
 /// A Rust future has no stack, so there are no frames: each task is shown with the place where it
 /// was made, and with what it waits for. Who awaits whom is taken from the waits themselves, so
 /// there is nothing to register.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{bare_yield, capture_call_graph, create_task};
+/// use std::future::pending;
+///
+/// ouroloop::run(async {
+///     let inner = create_task(pending::<()>());
+///     let below = inner.as_task_ref();
+///     let outer = create_task(async move { inner.await });
+///     bare_yield().await;
+///     let graph = capture_call_graph(&below).expect("it is not done");
+///     let ids: Vec<_> = graph.tasks().map(|(distance, task)| (distance, task.id)).collect();
+///     assert_eq!(ids, [(0, below.id()), (1, outer.id())]);
+///     outer.cancel();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CallGraph {
     entries: Vec<Entry>,
@@ -27,9 +48,13 @@ struct Entry {
     again: bool,
 }
 
-/// asyncio's `capture_call_graph`: who awaits `task`, directly or through others.
+/// Gives who awaits `task`, directly or through others: asyncio's `capture_call_graph`.
 ///
 /// `None` if the task is done.
+///
+/// # Differences from asyncio
+///
+/// It wants a task; asyncio takes the current one if none is given. [`CallGraph`] has more, and an example.
 pub fn capture_call_graph(task: &TaskRef) -> Option<CallGraph> {
     let graph = WaitGraph::of(task.tasks());
     let mut awaited_by: HashMap<u64, Vec<u64>> = HashMap::new();
@@ -58,20 +83,19 @@ pub fn capture_call_graph(task: &TaskRef) -> Option<CallGraph> {
     Some(CallGraph { entries })
 }
 
-/// asyncio's `format_call_graph`: the same as text, a task a line, those who await it below it.
+/// Gives who awaits `task` as text, a task a line, those who await it below it: asyncio's
+/// `format_call_graph`.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{create_task, current_task, format_call_graph, sleep, TaskBuilder};
-/// use std::time::Duration;
+/// use ouroloop::{TaskBuilder, current_task, format_call_graph};
 ///
 /// ouroloop::run(async {
 ///     let outer = TaskBuilder::new().name("outer").create_task(async {
 ///         let inner = TaskBuilder::new().name("inner").create_task(async {
-///             sleep(Duration::from_millis(1)).await;
-///             let me = current_task().unwrap();
-///             format_call_graph(&me)
+///             ouroloop::bare_yield().await;
+///             format_call_graph(&current_task().unwrap())
 ///         });
 ///         inner.await.unwrap()
 ///     });
@@ -88,13 +112,15 @@ pub fn format_call_graph(task: &TaskRef) -> String {
     }
 }
 
-/// asyncio's `print_call_graph`: writes it to the standard error stream.
+/// Writes who awaits `task` to the standard error stream: asyncio's `print_call_graph`.
+///
+/// [`format_call_graph`] has an example.
 pub fn print_call_graph(task: &TaskRef) {
     eprintln!("{}", format_call_graph(task));
 }
 
 impl CallGraph {
-    /// The tasks that it shows, nearest first, each with its distance from the first.
+    /// Gives the tasks that it shows, nearest first, each with its distance from the first.
     pub fn tasks(&self) -> impl Iterator<Item = (usize, &TaskWaits)> {
         let first_time = self.entries.iter().filter(|entry| !entry.again);
         first_time.map(|entry| (entry.depth, &entry.task))

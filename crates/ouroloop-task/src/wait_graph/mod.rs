@@ -110,25 +110,26 @@ impl WaitGraph {
         }
     }
 
-    /// All tasks that are not done, oldest first.
+    /// Gives all tasks that are not done, oldest first.
     pub fn tasks(&self) -> &[TaskWaits] {
         &self.tasks
     }
 
-    /// The task with this number, if it was not done.
+    /// Gives the task with this number, if it was not done.
     pub fn task(&self, id: u64) -> Option<&TaskWaits> {
         let place = self.tasks.binary_search_by_key(&id, |task| task.id).ok()?;
         Some(&self.tasks[place])
     }
 
-    /// Circles of tasks each of which waits for the next, by their ids: what no timer and no I/O
-    /// will ever resolve. One for each knot of tasks that hold each other, the shortest through its
-    /// oldest task.
+    /// Gives the circles of tasks each of which waits for the next, by their ids: what no timer and no I/O
+    /// will ever resolve.
+    ///
+    /// One for each knot of tasks that hold each other, the shortest through its oldest task.
     pub fn cycles(&self) -> &[Vec<u64>] {
         &self.cycles
     }
 
-    /// The graph in the DOT language of [Graphviz](https://graphviz.org/doc/info/lang.html): tasks
+    /// Draws the graph in the DOT language of [Graphviz](https://graphviz.org/doc/info/lang.html): tasks
     /// as boxes, what they wait for as ellipses, cycles in red.
     pub fn to_dot(&self) -> String {
         dot::draw(self)
