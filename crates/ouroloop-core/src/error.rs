@@ -52,12 +52,12 @@ pub enum LoopError {
     },
 
     /// The operating system refused something.
-    #[error("the selector failed: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
 
     /// Another loop is running in this thread.
     #[error(
-        "cannot run this event loop while another one runs in the same thread: use a thread of its own for it"
+        "another event loop is running in this thread: await the future there instead of running it, or give this loop a thread of its own"
     )]
     LoopInLoop,
 

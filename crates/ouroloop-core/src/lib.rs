@@ -11,6 +11,7 @@ mod handle;
 mod id;
 mod inbox;
 mod io;
+mod local;
 mod ready;
 mod remote;
 mod report;

@@ -114,7 +114,7 @@ impl fmt::Display for ExceptionContext {
             write!(f, " in {source}")?;
         }
         if let Some(location) = self.created_at {
-            write!(f, " made at {location}")?;
+            write!(f, " created at {location}")?;
         }
         if let Some(panic) = &self.panic {
             write!(f, ": panicked: {}", panic.message())?;

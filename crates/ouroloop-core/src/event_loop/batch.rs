@@ -179,28 +179,32 @@ impl LoopRef {
     fn run_watched(&self, batch: &Batch) {
         let ready = &self.inner().ready;
         while let Some(entry) = batch.take(|left| ready.remove(self.next_index(left))) {
-            let begun_ns = if self.debug() {
-                self.time_ns()
-            } else {
-                u64::MAX
+            let current = match &entry {
+                Ready::Client(word) => Current::Client(*word),
+                Ready::Call(cell) => Current::Call(cell.shared().created_at),
             };
+            // In words before it runs: a task that ends is forgotten. Not if the entry itself
+            // switches debug mode on.
+            let timed = self
+                .debug()
+                .then(|| (self.describe(current), self.time_ns()));
             match entry {
                 Ready::Client(word) => {
-                    batch.current.set(Current::Client(word));
-                    self.observe(batch.current.get(), batch.left.get() + 1);
+                    batch.current.set(current);
+                    self.observe(current, batch.left.get() + 1);
                     self.run_word(word, &mut None);
                 }
                 Ready::Call(cell) => {
-                    batch.current.set(Current::Call(cell.shared().created_at));
+                    batch.current.set(current);
                     if !cell.shared().cancelled.get() {
-                        self.observe(batch.current.get(), batch.left.get() + 1);
+                        self.observe(current, batch.left.get() + 1);
                     }
                     cell.run(self);
                     swap_context(None);
                 }
             }
-            if self.debug() {
-                self.warn_if_slow(begun_ns, || self.describe(batch.current.get()));
+            if let Some((what, begun_ns)) = timed {
+                self.warn_if_slow(begun_ns, &what);
             }
         }
     }

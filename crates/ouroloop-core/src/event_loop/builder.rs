@@ -11,6 +11,7 @@ use super::{EventLoop, LoopRef};
 use crate::clock::ClockReader;
 use crate::inbox;
 use crate::io::IoTable;
+use crate::local::OtherThreadsUse;
 use crate::ready::ReadyQueue;
 use crate::remote::RemoteShared;
 use crate::selector::MioSelector;
@@ -144,7 +145,7 @@ impl Builder {
         let clock = ClockReader::new(self.clock);
         let polling = PollState::new(self.io_poll, &clock);
         let debug = self.debug.unwrap_or_else(debug_from_environment);
-        let event_loop = LoopRef(Rc::new(Inner {
+        let event_loop = LoopRef(Rc::new(OtherThreadsUse::new(Inner {
             id,
             generation,
             pid: std::process::id(),
@@ -175,7 +176,7 @@ impl Builder {
             entry_observer_epoch: Cell::new(0),
             watched: Cell::new(debug),
             counters: Counters::default(),
-        }));
+        })));
         tracing::debug!(target: "ouroloop::core", loop_id = id.index(), "made an event loop");
         Ok(event_loop.handle())
     }

@@ -69,11 +69,7 @@ impl LoopRef {
         if inner.users.get() != 0 || self.is_closed() || self.is_running() || inner.stepping.get() {
             return;
         }
-        tracing::warn!(
-            target: "ouroloop::core",
-            loop_id = self.id().index(),
-            "unclosed event loop: call close() when you are done with it"
-        );
+        self.warn("unclosed event loop: call close() when you are done with it");
         // It is not running: that was looked at.
         let _ = self.close();
     }

@@ -62,12 +62,29 @@ impl LoopRef {
 
     /// Logs an error. Without a `tracing` subscriber it goes to the standard error stream.
     pub fn default_exception_handler(&self, context: &ExceptionContext) {
-        let nobody_listens =
-            tracing::dispatcher::get_default(|it| it.is::<tracing::subscriber::NoSubscriber>());
-        if nobody_listens {
+        if nobody_listens() {
             eprintln!("{context}");
         } else {
             tracing::error!(target: "ouroloop::core", loop_id = self.id().index(), "{context}");
+        }
+    }
+
+    /// Logs what is no error yet, and may well become one: a slow callback, something that was not
+    /// closed. Without a `tracing` subscriber it goes to the standard error stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// event_loop.warn("unclosed pool of connections: call close()");
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
+    pub fn warn(&self, message: &str) {
+        if nobody_listens() {
+            eprintln!("{message}");
+        } else {
+            tracing::warn!(target: "ouroloop::core", loop_id = self.id().index(), "{message}");
         }
     }
 
@@ -82,8 +99,32 @@ impl LoopRef {
 
 /// Debug mode.
 impl LoopRef {
-    /// Switches debug mode on or off, at any time. In debug mode the loop warns of callbacks that
-    /// hold it up for longer than [`slow_callback_duration`](Self::slow_callback_duration).
+    /// Switches debug mode on or off, at any time; it takes effect with the next callback.
+    ///
+    /// In debug mode the loop warns of callbacks, and steps of tasks, that hold it up for
+    /// [`slow_callback_duration`](Self::slow_callback_duration) or longer, and the crates above it
+    /// look more closely: at coroutines that never ran, at tasks that wait for each other in a
+    /// circle, at streams that nobody closed. Where a handle, a task or a promise was made is known
+    /// without it.
+    ///
+    /// A new loop is in debug mode if it was built so, or if the environment variable
+    /// `OUROLOOP_DEBUG` is set to anything but nothing or `0`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// event_loop.set_debug(true);
+    /// event_loop.set_slow_callback_duration(Duration::from_millis(1));
+    /// // Executing <Handle created at src/main.rs:8:12> took 0.002 seconds: ...
+    /// event_loop.call_soon(|| thread::sleep(Duration::from_millis(2)))?;
+    /// event_loop.run_once()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ```
     pub fn set_debug(&self, debug: bool) {
         self.inner().debug.set(debug);
         self.update_watched();
@@ -113,15 +154,19 @@ impl LoopRef {
         );
     }
 
-    pub(super) fn warn_if_slow(&self, begun_ns: u64, describe: impl FnOnce() -> String) {
-        // Debug mode may have been switched on by the callback itself: then there is no beginning.
-        let Some(took_ns) = self.time_ns().checked_sub(begun_ns) else {
-            return;
-        };
+    pub(super) fn warn_if_slow(&self, begun_ns: u64, what: &str) {
+        let took_ns = self.time_ns().saturating_sub(begun_ns);
         if took_ns >= self.inner().slow_callback_ns.get() {
             let seconds = Duration::from_nanos(took_ns).as_secs_f64();
-            let what = describe();
-            tracing::warn!(target: "ouroloop::core", "Executing {what} took {seconds:.3} seconds");
+            self.warn(&format!(
+                "Executing {what} took {seconds:.3} seconds: nothing else ran meanwhile; \
+                 await, or move what blocks to a thread"
+            ));
         }
     }
+}
+
+/// Whether what is logged through `tracing` would be lost.
+fn nobody_listens() -> bool {
+    tracing::dispatcher::get_default(|it| it.is::<tracing::subscriber::NoSubscriber>())
 }

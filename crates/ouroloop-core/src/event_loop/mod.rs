@@ -39,6 +39,7 @@ pub use statistics::Statistics;
 
 use self::inner::Inner;
 use crate::clock::ClockReader;
+use crate::local::OtherThreadsUse;
 use crate::{LoopError, LoopId, RemoteHandle, VirtualClock};
 
 /// A user's handle of a loop.
@@ -123,7 +124,7 @@ impl fmt::Debug for EventLoop {
 ///
 /// Keeps the memory of the loop alive, and does not keep the loop open.
 #[derive(Clone)]
-pub struct LoopRef(Rc<Inner>);
+pub struct LoopRef(Rc<OtherThreadsUse<RemoteHandle, Inner>>);
 
 impl LoopRef {
     /// The loop's id.
