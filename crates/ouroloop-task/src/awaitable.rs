@@ -129,9 +129,10 @@ pub trait IntoTask: Awaitable {
     where
         Self: Sized,
     {
-        match self.into_task_on(&running_tasks().event_loop) {
+        let tasks = running_tasks("into_task", ", or use `into_task_on(&event_loop)`");
+        match self.into_task_on(&tasks.event_loop) {
             Ok(eventual) => eventual,
-            Err(error) => panic!("cannot make a task: {error}"),
+            Err(error) => panic!("into_task: {error}"),
         }
     }
 }

@@ -66,6 +66,8 @@ where
     TaskBuilder::new().create_task(future)
 }
 
+const OR_ON_THE_LOOP: &str = ", or use `create_task(..)` of the loop";
+
 /// The options of a task: its name, its context, whether it starts at once, and whether its
 /// `Err` is an error. asyncio's keyword arguments of `create_task`.
 ///
@@ -195,7 +197,8 @@ impl TaskBuilder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match self.make::<F, Plainly>(&running_tasks(), future, Location::caller()) {
+        let tasks = running_tasks("create_task", OR_ON_THE_LOOP);
+        match self.make::<F, Plainly>(&tasks, future, Location::caller()) {
             Ok(task) => task,
             Err(error) => panic!("create_task: {error}"),
         }
@@ -274,9 +277,10 @@ impl FallibleBuilder {
         T: 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        let tasks = running_tasks("create_task", OR_ON_THE_LOOP);
         match self
             .0
-            .make::<F, Fallibly>(&running_tasks(), future, Location::caller())
+            .make::<F, Fallibly>(&tasks, future, Location::caller())
         {
             Ok(task) => task,
             Err(error) => panic!("create_task: {error}"),

@@ -213,7 +213,7 @@ impl Scope {
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "it can panic")]
     pub fn new() -> Scope {
-        Scope::in_tasks(crate::event_loop::running_tasks())
+        Scope::in_tasks(crate::event_loop::running_tasks("Scope::new", ""))
     }
 
     fn in_tasks(tasks: Rc<Tasks>) -> Scope {

@@ -155,7 +155,7 @@ pub enum TaskError {
     #[error("{0}")]
     Cancelled(Cancelled),
     /// It ended with this error; all who wait get the same one.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(Arc<dyn Error + Send + Sync>),
     /// It is still pending. Await it, or ask `done()` first.
     #[error("the result is not set yet; await it, or ask `done()` first")]

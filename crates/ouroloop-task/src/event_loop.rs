@@ -271,7 +271,8 @@ impl LoopTasks for LoopRef {
 #[doc(alias = "Future")]
 #[track_caller]
 pub fn create_future<T: 'static>() -> Promise<T> {
-    Promise::in_tasks(running_tasks(), About::Itself, Location::caller())
+    let tasks = running_tasks("create_future", ", or use `create_future()` of the loop");
+    Promise::in_tasks(tasks, About::Itself, Location::caller())
 }
 
 /// Makes a promise of the running loop that stands for `resource`, which a wait graph names instead.
@@ -309,16 +310,17 @@ pub fn create_future<T: 'static>() -> Promise<T> {
 #[track_caller]
 pub fn create_future_of<T: 'static>(resource: Rc<dyn Resource>) -> Promise<T> {
     let about = About::Resource(resource);
-    Promise::in_tasks(running_tasks(), about, Location::caller())
+    let tasks = running_tasks("create_future_of", "");
+    Promise::in_tasks(tasks, about, Location::caller())
 }
 
-/// The tasks of the running loop, for those functions that need one.
+/// The tasks of the running loop, for those functions that need one; `or` says what else there is.
 #[track_caller]
-pub(crate) fn running_tasks() -> Rc<Tasks> {
+pub(crate) fn running_tasks(function: &str, or: &str) -> Rc<Tasks> {
     match Tasks::running() {
         Some(tasks) => tasks,
         None => panic!(
-            "no running event loop: call this from a task or a callback of a loop, or use the method on the loop"
+            "{function}: no running event loop: call it from a task or a callback of a loop{or}"
         ),
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod event_loop;
 mod header;
 mod node;
+mod one_thread;
 mod promise;
 mod remote;
 mod resource;

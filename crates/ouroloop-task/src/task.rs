@@ -404,7 +404,7 @@ pub fn current_task_id() -> Option<u64> {
 /// ```
 #[track_caller]
 pub fn all_tasks() -> Vec<TaskRef> {
-    crate::event_loop::running_tasks()
+    crate::event_loop::running_tasks("all_tasks", ", or use `all_tasks()` of the loop")
         .all()
         .into_iter()
         .map(TaskRef)

@@ -245,7 +245,10 @@ impl Waiter {
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "it can panic")]
     pub fn new() -> Waiter {
-        Waiter::in_tasks(crate::event_loop::running_tasks(), Target::Itself)
+        Waiter::in_tasks(
+            crate::event_loop::running_tasks("Waiter::new", ""),
+            Target::Itself,
+        )
     }
 
     /// Makes a waiter of the running loop that waits for `resource`, which reports of deadlocks then name:
@@ -261,7 +264,7 @@ impl Waiter {
     #[track_caller]
     pub fn on(resource: Rc<dyn Resource>) -> Waiter {
         Waiter::in_tasks(
-            crate::event_loop::running_tasks(),
+            crate::event_loop::running_tasks("Waiter::on", ""),
             Target::Resource(resource),
         )
     }

@@ -314,13 +314,20 @@ fn a_fallible_task_gives_what_is_in_its_result_and_shares_its_error() {
 
 #[test]
 fn to_make_a_task_without_a_running_loop_panics_and_says_what_to_do() {
-    for payload in [
-        panics(|| drop(create_task(async {}))).expect_err("no loop is running"),
-        panics(|| drop(create_future::<()>())).expect_err("no loop is running"),
-        panics(|| drop(all_tasks())).expect_err("no loop is running"),
+    for (function, payload) in [
+        ("create_task", panics(|| drop(create_task(async {})))),
+        ("create_future", panics(|| drop(create_future::<()>()))),
+        ("all_tasks", panics(|| drop(all_tasks()))),
     ] {
-        let text = payload.downcast_ref::<&str>().copied().unwrap_or_default();
-        assert!(text.contains("no running event loop"), "{text:?}");
+        let payload = payload.expect_err("no loop is running");
+        let text = payload
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_default();
+        let says = format!(
+            "{function}: no running event loop: call it from a task or a callback of a loop, or use `{function}("
+        );
+        assert!(text.starts_with(&says), "{text:?}");
     }
 }
 
