@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::future::{Future, poll_fn};
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -13,6 +12,7 @@ use futures_core::Stream;
 use ouroloop_core::{TimerHandle, get_running_loop};
 use ouroloop_task::{AsFutureRef, Awaitable, Eventual, IntoTask, Waiter, WaiterKey};
 
+use crate::caller::{Caller, running_loop};
 use crate::error::{AwaitError, TimeoutError};
 use crate::watched::{Watch, Watched};
 
@@ -71,10 +71,14 @@ where
     I::Item: IntoTask,
     <I::Item as Awaitable>::Output: 'static,
 {
+    let event_loop = running_loop("as_completed");
     let mut seen = HashSet::new();
     let mut items = Vec::new();
     for awaitable in awaitables {
-        let item = awaitable.into_task();
+        let item = match awaitable.into_task_on(&event_loop) {
+            Ok(item) => item,
+            Err(error) => panic!("as_completed: {error}"),
+        };
         if seen.insert(item.as_future_ref()) {
             items.push(item);
         }
@@ -85,7 +89,7 @@ where
         waiter: RefCell::new(None),
         timer: RefCell::new(None),
     });
-    let watch = Watch::new("as_completed", Location::caller());
+    let watch = Watch::new(Caller::of("as_completed"));
     for (place, item) in items.iter().enumerate() {
         let state = state.clone();
         watch.add(item.as_future_ref(), move |_| state.completed(place));
@@ -202,6 +206,7 @@ impl<T> Stream for AsCompleted<T> {
             }
             let next = this.state.done.borrow_mut().pop_front();
             let Some(next) = next else {
+                this.watch.caller().check_running();
                 let waiter = Waiter::on(this.watch.watched());
                 this.state.waiter.replace(Some(waiter.key()));
                 this.waiting = Some(waiter);

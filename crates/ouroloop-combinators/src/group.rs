@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use ouroloop_task::{
     AsFutureRef, Cancelled, CancelledBy, FutureRef, Resource, ResourceState, Scope, ScopeHandle,
-    Task, TaskBuilder, TaskError, TaskRef, Waiter, WaiterKey, current_task,
+    Task, TaskBuilder, TaskError, TaskRef, Waiter, WaiterKey,
 };
 
+use crate::caller::Caller;
 use crate::error::ExceptionGroup;
 
 /// Runs `body` with a group of tasks, and waits for all of them: asyncio's
@@ -75,21 +76,21 @@ pub fn task_group<R, E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    run_group(body, Location::caller())
+    run_group(body, Caller::of("task_group"))
 }
 
 async fn run_group<R, E>(
     body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
-    created_at: &'static Location<'static>,
+    caller: Caller,
 ) -> Result<R, ExceptionGroup>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let parent = current_task().expect("a task group belongs to a task: await it in one");
+    let parent = caller.task();
     let scope = Scope::new();
     let group = TaskGroup {
         state: Rc::new(State {
-            created_at,
+            created_at: caller.place,
             parent: parent.clone(),
             scope: scope.handle(),
             children: RefCell::new(BTreeMap::new()),

@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod as_completed;
+mod caller;
 mod error;
 mod gather;
 mod group;

@@ -14,6 +14,7 @@ use ouroloop_task::{
 };
 use pin_project_lite::pin_project;
 
+use crate::caller::running_loop;
 use crate::error::ErrorIsValue;
 
 /// Awaits a task, and keeps a cancellation of the awaiting task away from it.
@@ -70,6 +71,7 @@ pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
     if future.done() {
         return Shield { inner, outer: None };
     }
+    running_loop("shield");
     let outer: Promise<()> = create_future_of(Rc::new(Shielding {
         task: future.task_id(),
         created_at: Location::caller(),

@@ -1,13 +1,14 @@
 //! `sleep`.
 
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ouroloop_core::with_running;
 use ouroloop_task::{BareYield, Waiter, bare_yield};
+
+use crate::caller::Caller;
+use crate::timeout::from_now;
 
 /// Waits until `delay` has gone by; a delay of nothing gives the others a turn.
 ///
@@ -53,7 +54,7 @@ pub fn sleep(delay: Duration) -> Sleep {
     Sleep {
         state: State::New {
             delay,
-            caller: Location::caller(),
+            caller: Caller::of("sleep"),
         },
     }
 }
@@ -65,10 +66,7 @@ pub struct Sleep {
 }
 
 enum State {
-    New {
-        delay: Duration,
-        caller: &'static Location<'static>,
-    },
+    New { delay: Duration, caller: Caller },
     Turn(BareYield),
     Timed(Waiter),
 }
@@ -88,14 +86,12 @@ impl Future for Sleep {
     }
 }
 
-fn begin(delay: Duration, caller: &'static Location<'static>) -> State {
+fn begin(delay: Duration, caller: Caller) -> State {
     if delay.is_zero() {
         return State::Turn(bare_yield());
     }
-    let when = with_running(|running| running.map(|running| running.time().saturating_add(delay)));
-    let Some(when) = when else {
-        panic!("sleep at {caller}: no running event loop; await it in a task of a loop");
-    };
+    caller.check_running();
+    let when = from_now(delay);
     let waiter = Waiter::new();
     // The loop is running, so it is not closed.
     let _ = waiter.fire_at(when);

@@ -1,13 +1,14 @@
 //! `timeout`, `timeout_at`, and the timeout whose deadline moves.
 
 use std::cell::Cell;
-use std::future::IntoFuture;
+use std::future::{Future, IntoFuture};
 use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::with_running;
 use ouroloop_task::{Cancelled, Scope, ScopeHandle, TaskRef, current_task};
 
+use crate::caller::Caller;
 use crate::error::TimeoutError;
 
 /// Runs `future`, or awaits a task or a promise, for at most `delay`; `None` is no limit.
@@ -49,16 +50,28 @@ use crate::error::TimeoutError;
 /// assert!(late.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn timeout<F: IntoFuture>(
+#[track_caller]
+pub fn timeout<F: IntoFuture>(
     delay: impl Into<Option<Duration>>,
     future: F,
-) -> Result<F::Output, TimeoutError> {
-    let guard = Guard::enter();
-    if let Some(delay) = delay.into() {
-        guard.handle.set_delay(delay);
+) -> impl Future<Output = Result<F::Output, TimeoutError>> {
+    timeout_for(Caller::of("timeout"), delay.into(), future)
+}
+
+/// [`timeout`] on behalf of a function of this crate.
+pub(crate) fn timeout_for<F: IntoFuture>(
+    caller: Caller,
+    delay: Option<Duration>,
+    future: F,
+) -> impl Future<Output = Result<F::Output, TimeoutError>> {
+    async move {
+        let guard = Guard::enter(caller);
+        if let Some(delay) = delay {
+            guard.handle.set_delay(delay);
+        }
+        let caught = guard.scope.catch(future.into_future()).await;
+        guard.exit(caught).await
     }
-    let caught = guard.scope.catch(future.into_future()).await;
-    guard.exit(caught).await
 }
 
 /// The same with a deadline on the clock of the loop: see [`timeout`].
@@ -74,14 +87,19 @@ pub async fn timeout<F: IntoFuture>(
 /// # Panics
 ///
 /// Outside of a task, when it is first polled.
-pub async fn timeout_at<F: IntoFuture>(
+#[track_caller]
+pub fn timeout_at<F: IntoFuture>(
     when: impl Into<Option<Duration>>,
     future: F,
-) -> Result<F::Output, TimeoutError> {
-    let guard = Guard::enter();
-    guard.handle.set_deadline(when.into());
-    let caught = guard.scope.catch(future.into_future()).await;
-    guard.exit(caught).await
+) -> impl Future<Output = Result<F::Output, TimeoutError>> {
+    let caller = Caller::of("timeout_at");
+    let when = when.into();
+    async move {
+        let guard = Guard::enter(caller);
+        guard.handle.set_deadline(when);
+        let caught = guard.scope.catch(future.into_future()).await;
+        guard.exit(caught).await
+    }
 }
 
 /// Runs `body` with a timeout that it can ask and move: asyncio's `async with timeout(d) as t`.
@@ -118,12 +136,17 @@ pub async fn timeout_at<F: IntoFuture>(
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn timeout_scope<R>(
+#[track_caller]
+pub fn timeout_scope<R>(
     delay: impl Into<Option<Duration>>,
     body: impl AsyncFnOnce(Timeout) -> R,
-) -> Result<R, TimeoutError> {
+) -> impl Future<Output = Result<R, TimeoutError>> {
+    let caller = Caller::of("timeout_scope");
     let delay = delay.into();
-    timeout_scope_at(delay.map(from_now), body).await
+    async move {
+        caller.check_running();
+        run_scope(caller, delay.map(from_now), body).await
+    }
 }
 
 /// The same with a deadline on the clock of the loop: see [`timeout_scope`].
@@ -139,12 +162,20 @@ pub async fn timeout_scope<R>(
 /// # Panics
 ///
 /// Outside of a task, when it is first polled.
-pub async fn timeout_scope_at<R>(
+#[track_caller]
+pub fn timeout_scope_at<R>(
     when: impl Into<Option<Duration>>,
     body: impl AsyncFnOnce(Timeout) -> R,
+) -> impl Future<Output = Result<R, TimeoutError>> {
+    run_scope(Caller::of("timeout_scope_at"), when.into(), body)
+}
+
+async fn run_scope<R>(
+    caller: Caller,
+    when: Option<Duration>,
+    body: impl AsyncFnOnce(Timeout) -> R,
 ) -> Result<R, TimeoutError> {
-    let when = when.into();
-    let guard = Guard::enter();
+    let guard = Guard::enter(caller);
     guard.handle.set_deadline(when);
     let timeout = Timeout {
         inner: Rc::new(Inner {
@@ -226,8 +257,8 @@ struct Guard {
 }
 
 impl Guard {
-    fn enter() -> Guard {
-        let task = current_task().expect("a timeout limits a task: await it in one");
+    fn enter(caller: Caller) -> Guard {
+        let task = caller.task();
         let scope = Scope::new();
         Guard {
             handle: scope.handle(),
@@ -260,9 +291,8 @@ impl Guard {
     }
 }
 
+/// The time of the running loop after `delay`: its caller has seen that one is running.
 pub(crate) fn from_now(delay: Duration) -> Duration {
-    with_running(|running| match running {
-        Some(running) => running.time().saturating_add(delay),
-        None => panic!("no running event loop: await a timeout in a task of a loop"),
-    })
+    let now = with_running(|running| running.map(|running| running.time()));
+    now.expect("the caller has looked").saturating_add(delay)
 }

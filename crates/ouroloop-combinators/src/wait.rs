@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use ouroloop_task::{AsFutureRef, FutureRef, Waiter};
 
+use crate::caller::Caller;
 use crate::error::EmptySetError;
 use crate::timeout::from_now;
 use crate::watched::Watch;
@@ -84,7 +84,7 @@ where
 {
     Wait {
         items: items.into_iter().collect(),
-        created_at: Location::caller(),
+        caller: Caller::of("wait"),
         limit: None,
         return_when: ReturnWhen::default(),
         waiting: None,
@@ -95,7 +95,7 @@ where
 #[must_use = "nothing is waited for unless this is awaited"]
 pub struct Wait<W> {
     items: Vec<W>,
-    created_at: &'static Location<'static>,
+    caller: Caller,
     limit: Option<Duration>,
     return_when: ReturnWhen,
     /// The callbacks on what is waited for, and what they fire.
@@ -130,7 +130,7 @@ impl<W: AsFutureRef> Future for Wait<W> {
             Some(waiting) => waiting,
             None => {
                 let futures = this.items.iter().map(W::as_future_ref);
-                let (waiter, watch) = watch(futures, this.return_when, this.created_at);
+                let (waiter, watch) = watch(futures, this.return_when, this.caller);
                 if let Some(limit) = this.limit {
                     // The loop is running, so it is not closed.
                     let _ = waiter.fire_at(from_now(limit));
@@ -151,9 +151,10 @@ impl<W: AsFutureRef> Future for Wait<W> {
 fn watch(
     futures: impl Iterator<Item = FutureRef>,
     return_when: ReturnWhen,
-    created_at: &'static Location<'static>,
+    caller: Caller,
 ) -> (Waiter, Watch) {
-    let watch = Watch::new("wait", created_at);
+    caller.check_running();
+    let watch = Watch::new(caller);
     let waiter = Waiter::on(watch.watched());
     let mut seen = HashSet::new();
     let unique: Vec<_> = futures

@@ -1,13 +1,13 @@
 //! `wait_for`.
 
 use std::future::{Future, pending};
-use std::panic::Location;
 use std::time::Duration;
 
 use ouroloop_task::{AsFutureRef, Awaitable, FutureRef, TaskError, Waiter, create_task};
 
+use crate::caller::Caller;
 use crate::error::{AwaitError, TimeoutError};
-use crate::timeout::timeout;
+use crate::timeout::timeout_for;
 use crate::watched::Watch;
 
 /// Awaits a coroutine or a task for at most `limit`; `None` is no limit.
@@ -56,32 +56,33 @@ pub fn wait_for<A: Awaitable>(
     awaitable: A,
     limit: impl Into<Option<Duration>>,
 ) -> impl Future<Output = Result<A::Output, AwaitError>> {
-    let created_at = Location::caller();
+    let caller = Caller::of("wait_for");
     let limit = limit.into();
     async move {
         if limit == Some(Duration::ZERO) {
-            return without_delay(awaitable, created_at).await;
+            return without_delay(awaitable, caller).await;
         }
-        Ok(timeout(limit, awaitable.into_awaited()).await??)
+        Ok(timeout_for(caller, limit, awaitable.into_awaited()).await??)
     }
 }
 
 /// A limit of nothing: the result if it is there, else a cancellation that is waited for.
 async fn without_delay<A: Awaitable>(
     awaitable: A,
-    created_at: &'static Location<'static>,
+    caller: Caller,
 ) -> Result<A::Output, AwaitError> {
+    caller.task();
     let Some(future) = awaitable.existing() else {
         // asyncio makes a task of the coroutine and cancels it before its first step.
         drop(awaitable);
         let never = create_task(pending::<()>()).as_future_ref();
-        cancel_and_wait(&never, created_at).await;
+        cancel_and_wait(&never, caller).await;
         return Err(TimeoutError.into());
     };
     if future.done() {
         return Ok(awaitable.into_awaited().await?);
     }
-    cancel_and_wait(&future, created_at).await;
+    cancel_and_wait(&future, caller).await;
     // Asked of what was awaited, since its output may hold the cancellation in its own error.
     match future.exception() {
         Some(TaskError::Cancelled(_)) => Err(TimeoutError.into()),
@@ -90,8 +91,8 @@ async fn without_delay<A: Awaitable>(
 }
 
 /// Cancels something and waits for its end; a cancellation of the waiting task ends only the wait.
-async fn cancel_and_wait(future: &FutureRef, created_at: &'static Location<'static>) {
-    let watch = Watch::new("wait_for", created_at);
+async fn cancel_and_wait(future: &FutureRef, caller: Caller) {
+    let watch = Watch::new(caller);
     let waiter = Waiter::on(watch.watched());
     let key = waiter.key();
     watch.add(future.clone(), move |_| {

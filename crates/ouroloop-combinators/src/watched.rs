@@ -1,27 +1,26 @@
 //! Several things that are waited for at once, by their done-callbacks.
 
 use std::cell::RefCell;
-use std::panic::Location;
 use std::rc::Rc;
 
 use ouroloop_task::{CallbackId, FutureRef, Resource, ResourceState};
+
+use crate::caller::Caller;
 
 /// Done-callbacks that are removed when this is dropped.
 pub(crate) struct Watch(Rc<Watched>);
 
 /// What a wait graph names. No callback may own it, or the two would keep each other.
 pub(crate) struct Watched {
-    kind: &'static str,
-    created_at: &'static Location<'static>,
+    caller: Caller,
     callbacks: RefCell<Vec<(FutureRef, CallbackId)>>,
 }
 
 impl Watch {
-    /// Nothing so far, on behalf of the function `kind`.
-    pub(crate) fn new(kind: &'static str, created_at: &'static Location<'static>) -> Watch {
+    /// Nothing so far, on behalf of a function.
+    pub(crate) fn new(caller: Caller) -> Watch {
         Watch(Rc::new(Watched {
-            kind,
-            created_at,
+            caller,
             callbacks: RefCell::new(Vec::new()),
         }))
     }
@@ -29,6 +28,10 @@ impl Watch {
     pub(crate) fn add(&self, future: FutureRef, callback: impl FnOnce(&FutureRef) + 'static) {
         let id = future.add_done_callback(callback);
         self.0.callbacks.borrow_mut().push((future, id));
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        self.0.caller
     }
 
     pub(crate) fn watched(&self) -> Rc<Watched> {
@@ -55,7 +58,7 @@ impl Resource for Watched {
         let callbacks = self.callbacks.borrow();
         let futures = callbacks.iter().map(|(future, _)| future);
         let done = futures.clone().filter(|future| future.done()).count();
-        ResourceState::new(self.kind, self.created_at)
+        ResourceState::new(self.caller.function, self.caller.place)
             .detail(format!("{done} of {} done", callbacks.len()))
             .futures(futures.cloned())
     }

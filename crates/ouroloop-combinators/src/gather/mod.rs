@@ -105,6 +105,7 @@ where
     Ok(Gather {
         core: Core::new(event_loop, futures)?,
         items: items.into(),
+        value: None,
     })
 }
 
@@ -113,6 +114,8 @@ where
 pub struct Gather<T: 'static> {
     core: Rc<Core>,
     items: Rc<[Eventual<T>]>,
+    /// Once it was polled as it is.
+    value: Option<GatherValue<T, Plain>>,
 }
 
 impl<T: 'static> Gather<T> {
@@ -161,12 +164,26 @@ impl<T: 'static, E: 'static> Gather<Result<T, E>> {
     }
 }
 
-impl<T: 'static, E: From<TaskError> + 'static> IntoFuture for Gather<Result<T, E>> {
-    type Output = Result<Vec<T>, E>;
-    type IntoFuture = GatherValue<Result<T, E>, Plain>;
+// A future, and not an `IntoFuture`: so the compiler says what is wrong with the outputs.
+impl<T: 'static> Future for Gather<T>
+where
+    Plain: GatherMode<T>,
+{
+    type Output = <Plain as GatherMode<T>>::Output;
 
-    fn into_future(self) -> Self::IntoFuture {
-        self.start().into_future()
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let value = match this.value.take() {
+            Some(value) => value,
+            None => Gather {
+                core: this.core.clone(),
+                items: this.items.clone(),
+                value: None,
+            }
+            .read_as::<Plain>()
+            .into_future(),
+        };
+        Pin::new(this.value.insert(value)).poll(cx)
     }
 }
 

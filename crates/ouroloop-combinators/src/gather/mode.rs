@@ -2,6 +2,11 @@
 
 use ouroloop_task::{Eventual, TaskError};
 
+#[diagnostic::on_unimplemented(
+    message = "a gather of `{T}`s cannot be awaited as it is: they are no `Result`s",
+    label = "gathers `{T}`s",
+    note = "`gather(..).values().await` gives outputs of any type, and `gather(..).return_results().await` what became of each"
+)]
 /// How the results of a gather are read. The methods of [`Gather`](crate::Gather) choose one.
 pub trait GatherMode<T: 'static>: sealed::Sealed {
     /// What awaiting the gather gives.

@@ -13,6 +13,7 @@ use super::core::Core;
 /// A tuple of what `gather!` runs.
 #[diagnostic::on_unimplemented(
     message = "`gather!` runs up to 8 awaitables that each give a `Result` with one error type",
+    label = "not all of these do",
     note = "the error type has to be made of a `TaskError` too, as `io::Error` and boxed errors are; for other outputs use the function `gather(...)` and `.values()`"
 )]
 pub trait GatherTuple<E> {
@@ -98,28 +99,66 @@ impl<E: From<TaskError>, G: GatherTuple<E>> Future for GatherAll<E, G> {
 }
 
 /// The error at a place where there is one.
-fn error_at<T, E: From<TaskError>>(child: &Eventual<Result<T, E>>) -> E {
-    match child.take() {
+fn error_at<O: GatherOutput<E>, E: From<TaskError>>(child: &Eventual<O>) -> E {
+    match child.take().map(O::into_result) {
         Ok(Err(error)) => error,
         Ok(Ok(_)) => TaskError::ResultTaken.into(),
         Err(error) => error.into(),
     }
 }
 
+/// What one of `gather!` gives.
+#[diagnostic::on_unimplemented(
+    message = "`gather!` runs what gives a `Result`, not `{Self}`",
+    label = "one of these gives `{Self}`",
+    note = "let it end with `Ok::<_, TaskError>(value)`, or gather things of one type by the function: `gather([..]).values().await`"
+)]
+pub trait GatherOutput<E>: Sized + 'static {
+    /// The value.
+    type Value;
+
+    /// Tells a child what is an error.
+    fn expect_errors(child: &Eventual<Self>);
+    /// Whether it is the error.
+    fn is_err(&self) -> bool;
+    /// The value, or the error.
+    ///
+    /// # Errors
+    ///
+    /// The error.
+    fn into_result(self) -> Result<Self::Value, E>;
+}
+
+impl<T: 'static, E: 'static> GatherOutput<E> for Result<T, E> {
+    type Value = T;
+
+    fn expect_errors(child: &Eventual<Self>) {
+        child.expect_errors();
+    }
+
+    fn is_err(&self) -> bool {
+        self.is_err()
+    }
+
+    fn into_result(self) -> Result<T, E> {
+        self
+    }
+}
+
 macro_rules! gather_tuples {
-    ($($count:literal: $($place:tt $awaitable:ident $output:ident),+;)*) => {$(
-        impl<E, $($awaitable, $output),+> GatherTuple<E> for ($($awaitable,)+)
+    ($($count:literal: $($place:tt $awaitable:ident),+;)*) => {$(
+        impl<E, $($awaitable),+> GatherTuple<E> for ($($awaitable,)+)
         where
             E: From<TaskError> + 'static,
-            $($awaitable: IntoTask<Output = Result<$output, E>>, $output: 'static,)+
+            $($awaitable: IntoTask<Output: GatherOutput<E>>,)+
         {
-            type Children = ($(Eventual<Result<$output, E>>,)+);
-            type Output = ($($output,)+);
+            type Children = ($(Eventual<$awaitable::Output>,)+);
+            type Output = ($(<$awaitable::Output as GatherOutput<E>>::Value,)+);
 
             #[track_caller]
             fn into_children(self, event_loop: &LoopRef) -> Result<Self::Children, LoopError> {
                 let children = ($(self.$place.into_own_task_on(event_loop)?,)+);
-                $(children.$place.expect_errors();)+
+                $(GatherOutput::<E>::expect_errors(&children.$place);)+
                 Ok(children)
             }
 
@@ -129,13 +168,13 @@ macro_rules! gather_tuples {
 
             fn failed(children: &Self::Children, place: usize) -> bool {
                 match place {
-                    $($place => children.$place.inspect(Result::is_err).unwrap_or(false),)+
+                    $($place => children.$place.inspect(GatherOutput::<E>::is_err).unwrap_or(false),)+
                     _ => false,
                 }
             }
 
             fn collect(children: &Self::Children) -> Result<Self::Output, E> {
-                Ok(($(children.$place.take()??,)+))
+                Ok(($(children.$place.take()?.into_result()?,)+))
             }
 
             fn error(children: &Self::Children, place: usize) -> E {
@@ -149,14 +188,14 @@ macro_rules! gather_tuples {
 }
 
 gather_tuples! {
-    1: 0 A Ao;
-    2: 0 A Ao, 1 B Bo;
-    3: 0 A Ao, 1 B Bo, 2 C Co;
-    4: 0 A Ao, 1 B Bo, 2 C Co, 3 D Do;
-    5: 0 A Ao, 1 B Bo, 2 C Co, 3 D Do, 4 F Fo;
-    6: 0 A Ao, 1 B Bo, 2 C Co, 3 D Do, 4 F Fo, 5 G Go;
-    7: 0 A Ao, 1 B Bo, 2 C Co, 3 D Do, 4 F Fo, 5 G Go, 6 H Ho;
-    8: 0 A Ao, 1 B Bo, 2 C Co, 3 D Do, 4 F Fo, 5 G Go, 6 H Ho, 7 I Io;
+    1: 0 A;
+    2: 0 A, 1 B;
+    3: 0 A, 1 B, 2 C;
+    4: 0 A, 1 B, 2 C, 3 D;
+    5: 0 A, 1 B, 2 C, 3 D, 4 F;
+    6: 0 A, 1 B, 2 C, 3 D, 4 F, 5 G;
+    7: 0 A, 1 B, 2 C, 3 D, 4 F, 5 G, 6 H;
+    8: 0 A, 1 B, 2 C, 3 D, 4 F, 5 G, 6 H, 7 I;
 }
 
 /// Runs awaitables of different types beside each other and gathers their results in a tuple.

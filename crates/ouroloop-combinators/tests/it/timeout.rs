@@ -293,7 +293,7 @@ fn a_timeout_that_expired_and_is_dropped_before_it_is_polled_again_cancels_nobod
 }
 
 #[test]
-#[should_panic(expected = "a timeout limits a task")]
+#[should_panic(expected = "no running event loop; await it in a task")]
 fn outside_of_a_task_it_panics() {
     let mut outside = Box::pin(timeout_at(None, async {}));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
