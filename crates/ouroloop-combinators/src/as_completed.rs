@@ -16,7 +16,8 @@ use crate::caller::{Caller, running_loop};
 use crate::error::{AwaitError, TimeoutError};
 use crate::watched::{Watch, Watched};
 
-/// Runs awaitables beside each other and gives their results in the order in which they end.
+/// Runs awaitables beside each other and gives their results in the order in which they end: asyncio's
+/// `as_completed`.
 ///
 /// Coroutines become tasks now. One that is given twice counts once.
 ///
@@ -37,32 +38,33 @@ use crate::watched::{Watch, Watched};
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread.
+/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
+///
+/// # Differences from asyncio
+///
+/// It is a stream only; there is no plain iterator of futures. Zip the inputs with their keys to know which
+/// one a result belongs to.
 ///
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, VirtualClock, as_completed, sleep};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{as_completed, sleep};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
 ///
-/// async fn after(ms: u64) -> u64 {
-///     sleep(Duration::from_millis(ms)).await;
-///     ms
+/// async fn after(seconds: u64) -> u64 {
+///     sleep(Duration::from_secs(seconds)).await;
+///     seconds
 /// }
 ///
-/// let event_loop = new_event_loop()?;
-/// let order = event_loop.run_until_complete(async {
+/// Runner::new().clock(VirtualClock::new()).run(async {
 ///     let mut order = Vec::new();
 ///     let mut results = as_completed([after(20), after(1)]);
 ///     while let Some(result) = results.next().await {
 ///         order.push(result.unwrap());
 ///     }
-///     order
+///     assert_eq!(order, [1, 20]);
 /// })?;
-/// assert_eq!(order, [1, 20]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[track_caller]
 pub fn as_completed<I>(awaitables: I) -> AsCompleted<<I::Item as Awaitable>::Output>
@@ -103,7 +105,26 @@ where
     }
 }
 
-/// The results of [`as_completed`], as a stream: take them by [`next`](AsCompleted::next).
+/// The results of [`as_completed`], as a stream: take them by [`next`](AsCompleted::next), or by
+/// `StreamExt` of futures-util.
+///
+/// # Cancellation
+///
+/// As described for [`as_completed`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{AsCompleted, as_completed};
+///
+/// ouroloop::run(async {
+///     let mut results: AsCompleted<u32> = as_completed([async { 42 }]);
+///     assert_eq!(results.len(), 1);
+///     assert_eq!(results.next().await.unwrap().unwrap(), 42);
+///     assert!(results.next().await.is_none());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "the results are lost unless the stream is read to its end"]
 pub struct AsCompleted<T: 'static> {
     items: Vec<Option<Eventual<T>>>,
@@ -154,7 +175,24 @@ impl State {
 }
 
 impl<T> AsCompleted<T> {
-    /// Gives a [`TimeoutError`] for each that is not done after this time; `None` is no limit.
+    /// Gives a [`TimeoutError`] for each that is not done after this time, counted from now; `None` is no
+    /// limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AwaitError, Runner, VirtualClock, as_completed, sleep};
+    /// use std::time::Duration;
+    ///
+    /// Runner::new().clock(VirtualClock::new()).run(async {
+    ///     let nights = [8, 24].map(|hours| sleep(Duration::from_secs(3600 * hours)));
+    ///     let mut results = as_completed(nights).timeout(Duration::from_secs(3600 * 9));
+    ///     assert!(results.next().await.unwrap().is_ok());
+    ///     let late = results.next().await.unwrap();
+    ///     assert!(matches!(late, Err(AwaitError::Timeout(_))));
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn timeout(self, limit: impl Into<Option<Duration>>) -> AsCompleted<T> {
         let Some(limit) = limit.into() else {
             return self;
@@ -171,21 +209,33 @@ impl<T> AsCompleted<T> {
         self
     }
 
-    /// The next result; `None` once all were given. `StreamExt` of futures-util has more.
+    /// Waits for the next result; `None` once all were given.
+    ///
+    /// `StreamExt` of futures-util has more. [`as_completed`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// [`AwaitError::Task`] for one that ended without a value, [`AwaitError::Timeout`] for one that was not
+    /// done in time.
     ///
     /// # Cancellation
     ///
     /// A wait that is cancelled takes no result away.
+    ///
+    /// # Ordering
+    ///
+    /// A result that is there is given at once; else the task resumes in the iteration after the one in which
+    /// the stream hears of the next end.
     pub async fn next(&mut self) -> Option<Result<T, AwaitError>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// How many results are still to come.
+    /// Counts the results that are still to come.
     pub fn len(&self) -> usize {
         self.todo
     }
 
-    /// Whether all results were given.
+    /// Tells whether all results were given.
     pub fn is_empty(&self) -> bool {
         self.todo == 0
     }

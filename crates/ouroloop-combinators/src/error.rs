@@ -6,7 +6,25 @@ use std::io;
 
 use ouroloop_task::TaskError;
 
-/// The time was up. Allow more of it, or treat the work as failed.
+/// The time was up: asyncio's `TimeoutError`. Allow more of it, or treat the work as failed.
+///
+/// It converts into an [`io::Error`] of the kind `TimedOut`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Runner, VirtualClock, sleep, timeout};
+/// use std::{io, time::Duration};
+///
+/// async fn slow() -> io::Result<()> {
+///     timeout(Duration::from_secs(1), sleep(Duration::from_secs(2))).await?;
+///     Ok(())
+/// }
+///
+/// let error = Runner::new().clock(VirtualClock::new()).run(slow())?.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("timed out; allow more time, or treat the work as failed")]
 pub struct TimeoutError;
@@ -17,7 +35,24 @@ impl From<TimeoutError> for io::Error {
     }
 }
 
-/// Why something that was awaited with a time limit gave no value.
+/// Why something that was awaited with a time limit gave no value: the error of `wait_for` and
+/// `as_completed`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{AwaitError, TaskError, create_task, raise_cancelled, wait_for};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     let task = create_task(async { raise_cancelled().await; });
+///     match wait_for(task, Duration::from_secs(1)).await {
+///         Err(AwaitError::Task(TaskError::Cancelled(_))) => {}
+///         other => panic!("{other:?}"),
+///     }
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwaitError {
@@ -43,23 +78,45 @@ impl From<AwaitError> for io::Error {
 #[error("what was awaited gave an error; await it to have that error")]
 pub(crate) struct ErrorIsValue;
 
-/// `wait` was given nothing to wait for. Check that the collection is not empty first.
+/// `wait` was given nothing to wait for: asyncio's ValueError. Check that the collection is not empty
+/// first.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{EmptySetError, Task, wait};
+///
+/// ouroloop::run(async {
+///     let nothing: [Task<()>; 0] = [];
+///     assert_eq!(wait(nothing).await.unwrap_err(), EmptySetError);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("the set of tasks is empty; check that before waiting for it")]
 pub struct EmptySetError;
 
 /// What failed in a [`TaskGroup`](crate::TaskGroup), in the order in which it failed; the error of
-/// the group's body comes last.
+/// the group's body comes last. Python's `ExceptionGroup`.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_combinators::ExceptionGroup;
-/// use ouroloop_task::TaskError;
+/// use ouroloop::task_group;
+/// use std::{io, num::ParseIntError};
 ///
-/// let group = ExceptionGroup::new(vec![TaskError::failed("first"), TaskError::failed("second")]);
-/// assert_eq!(group.to_string(), "unhandled errors in a task group: first; second");
+/// let group = ouroloop::run(async {
+///     task_group(async |tg| {
+///         tg.create_task(async { "x".parse::<u32>() }).unwrap();
+///         tg.create_task(async { Err::<(), _>(io::Error::other("out of paper")) }).unwrap();
+///         Ok::<_, io::Error>(())
+///     })
+///     .await
+///     .unwrap_err()
+/// })?;
 /// assert_eq!(group.exceptions().len(), 2);
+/// assert_eq!(group.downcast::<ParseIntError>().count(), 1);
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ExceptionGroup {
@@ -67,17 +124,17 @@ pub struct ExceptionGroup {
 }
 
 impl ExceptionGroup {
-    /// A group of these errors.
+    /// Makes a group of these errors.
     pub fn new(exceptions: Vec<TaskError>) -> ExceptionGroup {
         ExceptionGroup { exceptions }
     }
 
-    /// The errors.
+    /// Gives the errors.
     pub fn exceptions(&self) -> &[TaskError] {
         &self.exceptions
     }
 
-    /// The errors that are an `E`: Python's `except* E`.
+    /// Gives the errors that are an `E`: Python's `except* E`.
     pub fn downcast<E: Error + 'static>(&self) -> impl Iterator<Item = &E> {
         self.exceptions
             .iter()

@@ -22,6 +22,11 @@ use crate::error::ExceptionGroup;
 /// the body are cancelled, and all are waited for. A body that fails does the same to the children.
 /// The handle of the group can be cloned into children, which may add more.
 ///
+/// Children own what they use (`'static`), though they need not be `Send`. Letting them borrow from
+/// the caller was tried: a group whose future is leaked, or dropped by a `select!`, ends before its
+/// children do, and they would be left with dangling references; stable Rust has no way to forbid
+/// that. Share by `Rc`, which costs no atomics here.
+///
 /// # Errors
 ///
 /// [`ExceptionGroup`] with all errors in the order in which they came, that of the body last. A
@@ -46,29 +51,22 @@ use crate::error::ExceptionGroup;
 /// # Examples
 ///
 /// ```
-/// use ouroloop_combinators::task_group;
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{LoopTasks, TaskError};
+/// use ouroloop::{TaskError, task_group};
+/// use std::{error::Error, io};
 ///
-/// let event_loop = new_event_loop()?;
-/// let sum = event_loop.run_until_complete(async {
-///     task_group(async |tg| {
+/// #[ouroloop::main]
+/// async fn main() -> io::Result<()> {
+///     let sum = task_group(async |tg| {
 ///         let one = tg.create_task(async { Ok::<_, TaskError>(1) })?;
 ///         let two = tg.create_task(async { Ok::<_, TaskError>(2) })?;
-///         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(one.await? + two.await?)
+///         Ok::<_, Box<dyn Error + Send + Sync>>(one.await? + two.await?)
 ///     })
-///     .await
-/// })??;
-/// assert_eq!(sum, 3);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     .await?;
+///     assert_eq!(sum, 3);
+///     Ok(())
+/// }
 /// ```
-///
-/// # Borrowing
-///
-/// Children own what they use (`'static`), though they need not be `Send`. Letting them borrow from
-/// the caller was tried: a group whose future is leaked, or dropped by a `select!`, ends before its
-/// children do, and they would be left with dangling references; stable Rust has no way to forbid
-/// that. Share by `Rc`, which costs no atomics here.
+#[doc(alias = "TaskGroup")]
 #[track_caller]
 pub fn task_group<R, E>(
     body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
@@ -155,7 +153,30 @@ where
     }
 }
 
-/// A group of tasks under way: see [`task_group`]. Clones are the same group.
+/// A group of tasks under way: what the body of a [`task_group`] is given. Clones are the same group.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, TaskGroup, task_group};
+///
+/// async fn crawl(tg: TaskGroup, depth: u32) -> Result<(), TaskError> {
+///     if depth > 0 {
+///         let deeper = crawl(tg.clone(), depth - 1);
+///         tg.create_task(Box::pin(deeper) as std::pin::Pin<Box<dyn Future<Output = _>>>).ok();
+///     }
+///     Ok(())
+/// }
+///
+/// ouroloop::run(async {
+///     task_group(async |tg| {
+///         tg.create_task(crawl(tg.clone(), 3)).ok();
+///         Ok::<_, TaskError>(())
+///     })
+///     .await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct TaskGroup {
     state: Rc<State>,
@@ -175,7 +196,20 @@ struct State {
     parent_cancel_requested: Cell<bool>,
 }
 
-/// Why a group takes no more tasks.
+/// Why a group takes no more tasks: what [`TaskGroup::create_task`] gives.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, TaskGroupError, task_group};
+///
+/// ouroloop::run(async {
+///     let tg = task_group(async |tg| Ok::<_, TaskError>(tg)).await.unwrap();
+///     let late = tg.create_task(async {});
+///     assert_eq!(late.unwrap_err(), TaskGroupError::Finished);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskGroupError {
@@ -187,7 +221,24 @@ pub enum TaskGroupError {
     ShuttingDown,
 }
 
-/// What a child of a group may give: a `Result`, or nothing.
+/// What a child of a group may give: a `Result`, or nothing. Programs need not name it.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, task_group};
+///
+/// ouroloop::run(async {
+///     task_group(async |tg| {
+///         tg.create_task(async { println!("gives nothing") }).unwrap();
+///         let parsed = tg.create_task(async { "42".parse::<u32>() }).unwrap();
+///         assert_eq!(parsed.await?, 42);
+///         Ok::<_, TaskError>(())
+///     })
+///     .await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a child of a task group gives a `Result` or `()`, not `{Self}`",
     note = "let it end with `Ok::<_, TaskError>(value)`, or any other error type"
@@ -196,11 +247,11 @@ pub trait ChildOutput {
     /// The value of the child's task.
     type Value: 'static;
 
-    /// The value, or the error that ends the group.
+    /// Gives the value, or the error that ends the group.
     ///
     /// # Errors
     ///
-    /// The error of the child.
+    /// The error of the child, as [`TaskError::Failed`] unless it is a [`TaskError`] already.
     fn into_result(self) -> Result<Self::Value, TaskError>;
 }
 
@@ -221,13 +272,23 @@ impl<T: 'static, E: Into<Box<dyn Error + Send + Sync>>> ChildOutput for Result<T
 }
 
 impl TaskGroup {
-    /// Adds a task to the group.
+    /// Adds a task to the group: asyncio's `tg.create_task`.
     ///
     /// Its value is that of `Ok`; its error is shared by the group and all who await the task.
     ///
     /// # Errors
     ///
-    /// [`TaskGroupError`] if the group takes no more; the future is dropped.
+    /// [`TaskGroupError::Finished`] once the body and all children have ended,
+    /// [`TaskGroupError::ShuttingDown`] once the group was cancelled or something in it failed; the future is
+    /// dropped.
+    ///
+    /// # Ordering
+    ///
+    /// As for `create_task`: its first step is queued, and runs in the next iteration.
+    ///
+    /// # Panics
+    ///
+    /// If the group's loop is not running in this thread.
     #[track_caller]
     pub fn create_task<F>(
         &self,
@@ -240,11 +301,32 @@ impl TaskGroup {
         self.create_task_with(TaskBuilder::new(), future)
     }
 
-    /// The same with options.
+    /// Adds a task to the group, with a name or other options.
     ///
     /// # Errors
     ///
-    /// [`TaskGroupError`] if the group takes no more; the future is dropped.
+    /// As for [`create_task`](TaskGroup::create_task).
+    ///
+    /// # Panics
+    ///
+    /// If the group's loop is not running in this thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskBuilder, TaskError, task_group};
+    ///
+    /// ouroloop::run(async {
+    ///     task_group(async |tg| {
+    ///         let options = TaskBuilder::new().name("poller");
+    ///         let task = tg.create_task_with(options, async {}).unwrap();
+    ///         assert_eq!(&*task.name(), "poller");
+    ///         Ok::<_, TaskError>(())
+    ///     })
+    ///     .await
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn create_task_with<F>(
         &self,
@@ -281,6 +363,24 @@ impl TaskGroup {
     /// The body unwinds, so the group has no value to give, and gives an [`ExceptionGroup`] with
     /// nothing in it, unless something failed; a body that catches the cancellation gives its
     /// value. Does nothing once the group has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, task_group};
+    /// use std::future::pending;
+    ///
+    /// ouroloop::run(async {
+    ///     let ended = task_group(async |tg| {
+    ///         let group = tg.clone();
+    ///         tg.create_task(async move { group.cancel() }).unwrap();
+    ///         pending::<Result<(), TaskError>>().await
+    ///     })
+    ///     .await;
+    ///     assert!(ended.unwrap_err().exceptions().is_empty());
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn cancel(&self) {
         let state = &self.state;
         if state.exiting.get() && state.children.borrow().is_empty() {

@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use crate::caller::running_loop;
 use crate::error::ErrorIsValue;
 
-/// Awaits a task, and keeps a cancellation of the awaiting task away from it.
+/// Awaits a task, and keeps a cancellation of the awaiting task away from it: asyncio's `shield`.
 ///
 /// Give it a reference: what a cancelled shield leaves behind is the task itself, which its owner
 /// still holds, and which goes on. What is done already needs no shield, and is awaited as it is.
@@ -38,7 +38,7 @@ use crate::error::ErrorIsValue;
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread.
+/// If no loop is running in this thread and the task is pending.
 ///
 /// # Differences from asyncio
 ///
@@ -47,23 +47,19 @@ use crate::error::ErrorIsValue;
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, VirtualClock, create_task, shield, sleep, timeout};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{shield, sleep, timeout};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_task, LoopTasks};
 ///
-/// let event_loop = new_event_loop()?;
-/// let saved = event_loop.run_until_complete(async {
+/// Runner::new().clock(VirtualClock::new()).run(async {
 ///     let saving = create_task(async {
-///         sleep(Duration::from_millis(2)).await;
+///         sleep(Duration::from_secs(2)).await;
 ///         "saved"
 ///     });
-///     let late = timeout(Duration::from_millis(1), shield(&saving)).await;
+///     let late = timeout(Duration::from_secs(1), shield(&saving)).await;
 ///     assert!(late.is_err());
-///     saving.await
-/// })??;
-/// assert_eq!(saved, "saved");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     assert_eq!(saving.await.unwrap(), "saved");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[track_caller]
 pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
@@ -135,7 +131,31 @@ fn conclude(inner: &FutureRef, outer: &Promise<()>) {
     }
 }
 
-/// A shield around a task: see [`shield`].
+/// A shield around a task: what [`shield`] gives.
+///
+/// # Errors
+///
+/// Awaiting it gives the errors of [`shield`].
+///
+/// # Cancellation
+///
+/// As described for [`shield`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{create_task, shield, sleep};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     let task = create_task(sleep(Duration::from_secs(3600)));
+///     let shielded = shield(&task);
+///     assert!(shielded.cancel());
+///     assert!(shielded.await.unwrap_err().is_cancelled());
+///     assert!(!task.done());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "a shield does nothing unless it is awaited"]
 pub struct Shield<W> {
     inner: W,
@@ -148,22 +168,22 @@ impl<W: AsFutureRef> Shield<W> {
         self.as_future_ref().cancel()
     }
 
-    /// The same, with a message.
+    /// Cancels the shield and not the task, with a message; false if it is done.
     pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
         self.as_future_ref().cancel_with(message)
     }
 
-    /// Whether it has its outcome.
+    /// Tells whether it has its outcome.
     pub fn done(&self) -> bool {
         self.as_future_ref().done()
     }
 
-    /// Whether it was cancelled.
+    /// Tells whether it was cancelled.
     pub fn cancelled(&self) -> bool {
         self.as_future_ref().cancelled()
     }
 
-    /// What it shields.
+    /// Gives what it shields.
     pub fn inner(&self) -> &W {
         &self.inner
     }

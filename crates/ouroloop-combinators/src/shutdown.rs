@@ -8,25 +8,26 @@ use crate::gather::gather_on;
 /// Cancels all tasks of a loop, oldest first, and runs it until they are done: the last act of
 /// asyncio's `run`.
 ///
-/// A task that such a one makes in its clean-up is not cancelled: there is one pass.
+/// `run` and `Runner` call it; so does who makes a loop by hand, before closing it. A task that one of
+/// them makes in its clean-up is not cancelled: there is one pass.
 ///
 /// # Errors
 ///
-/// [`RunError`] if the loop is closed or running, or cannot go on. What the tasks fail with goes to
-/// the loop's exception handler.
+/// [`RunError::Loop`] if the loop is closed or a loop is running in this thread; [`RunError::Stopped`] if
+/// something stops the loop meanwhile, and [`RunError::Deadlock`] if on virtual time a task refuses to
+/// end. What the tasks fail with goes to the loop's exception handler.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_combinators::cancel_all_tasks;
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{LoopTasks, RunError, cancel_all_tasks, new_event_loop};
 ///
 /// let event_loop = new_event_loop()?;
 /// let task = event_loop.create_task(std::future::pending::<()>())?;
 /// cancel_all_tasks(&event_loop)?;
 /// assert!(task.cancelled());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// event_loop.close()?;
+/// # Ok::<(), RunError>(())
 /// ```
 pub fn cancel_all_tasks(event_loop: &LoopRef) -> Result<(), RunError> {
     event_loop.check_runnable()?;

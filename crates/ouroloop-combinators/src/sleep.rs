@@ -10,13 +10,13 @@ use ouroloop_task::{BareYield, Waiter, bare_yield};
 use crate::caller::Caller;
 use crate::timeout::from_now;
 
-/// Waits until `delay` has gone by; a delay of nothing gives the others a turn.
+/// Waits until `delay` has gone by: asyncio's `sleep`. A delay of nothing gives the others a turn.
 ///
-/// The time runs from the first poll, on the clock of the loop.
+/// The time runs from the first poll, on the clock of the loop, to the nanosecond.
 ///
 /// # Cancellation
 ///
-/// The timer is removed.
+/// The timer is removed, and the task unwinds.
 ///
 /// # Ordering
 ///
@@ -35,19 +35,17 @@ use crate::timeout::from_now;
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, VirtualClock, get_running_loop, sleep};
 /// use std::time::Duration;
-/// use ouroloop_combinators::sleep;
-/// use ouroloop_core::{new_event_loop, get_running_loop};
-/// use ouroloop_task::LoopTasks;
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
-///     let event_loop = get_running_loop().expect("one is running");
+/// // A clock that jumps to the next deadline: an hour takes no time.
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let event_loop = get_running_loop().unwrap();
 ///     let before = event_loop.time();
-///     sleep(Duration::from_millis(2)).await;
-///     assert!(event_loop.time() - before >= Duration::from_millis(2));
+///     sleep(Duration::from_secs(3600)).await;
+///     assert_eq!(event_loop.time() - before, Duration::from_secs(3600));
 /// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[track_caller]
 pub fn sleep(delay: Duration) -> Sleep {
@@ -60,6 +58,14 @@ pub fn sleep(delay: Duration) -> Sleep {
 }
 
 /// The future of [`sleep`].
+///
+/// # Cancellation
+///
+/// As described for [`sleep`]: dropping it removes the timer.
+///
+/// # Panics
+///
+/// When it is first polled, if no loop is running in this thread.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
     state: State,

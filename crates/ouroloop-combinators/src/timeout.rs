@@ -11,10 +11,12 @@ use ouroloop_task::{Cancelled, Scope, ScopeHandle, TaskRef, current_task};
 use crate::caller::Caller;
 use crate::error::TimeoutError;
 
-/// Runs `future`, or awaits a task or a promise, for at most `delay`; `None` is no limit.
+/// Runs `future`, or awaits a task or a promise, for at most `delay`; `None` is no limit. asyncio's
+/// `async with timeout(delay)`.
 ///
 /// At the deadline what `future` is waiting for is cancelled, as `cancel()` would, and it unwinds
-/// up to here. It may catch that and clean up, for as long as it likes.
+/// up to here. It may catch that and clean up, for as long as it likes. What runs beside this in a `join!`
+/// goes on.
 ///
 /// # Errors
 ///
@@ -24,7 +26,8 @@ use crate::error::TimeoutError;
 /// # Cancellation
 ///
 /// A cancellation from outside goes through: it is never turned into a `TimeoutError`, also when
-/// the deadline passes in the same iteration.
+/// the deadline passes in the same iteration. Either way `future` is dropped, and with it what it did
+/// not finish.
 ///
 /// # Ordering
 ///
@@ -38,16 +41,16 @@ use crate::error::TimeoutError;
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, TimeoutError, VirtualClock, sleep, timeout};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{sleep, timeout};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
 ///
-/// let event_loop = new_event_loop()?;
-/// let late = event_loop.run_until_complete(async {
-///     timeout(Duration::from_millis(1), sleep(Duration::from_secs(3600))).await
-/// })?;
-/// assert!(late.is_err());
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let second = Duration::from_secs(1);
+///     assert_eq!(timeout(second, async { 42 }).await, Ok(42));
+///     assert_eq!(timeout(second, sleep(2 * second)).await, Err(TimeoutError));
+///     timeout(None, sleep(2 * second)).await?; // no limit
+///     Ok::<_, TimeoutError>(())
+/// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
@@ -74,7 +77,10 @@ pub(crate) fn timeout_for<F: IntoFuture>(
     }
 }
 
-/// The same with a deadline on the clock of the loop: see [`timeout`].
+/// Runs `future` until `when` on the clock of the loop, at most: asyncio's `async with timeout_at(when)`.
+///
+/// As [`timeout`] but for the deadline, which is a time since the loop's beginning of time, as
+/// `event_loop.time()` gives it. Use it where several steps share one deadline.
 ///
 /// # Errors
 ///
@@ -82,11 +88,30 @@ pub(crate) fn timeout_for<F: IntoFuture>(
 ///
 /// # Cancellation
 ///
-/// A cancellation from outside goes through.
+/// As for [`timeout`].
+///
+/// # Ordering
+///
+/// As for [`timeout`]. A deadline that has passed takes effect in the next iteration.
 ///
 /// # Panics
 ///
 /// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Runner, TimeoutError, VirtualClock, get_running_loop, sleep, timeout_at};
+/// use std::time::Duration;
+///
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let second = Duration::from_secs(1);
+///     let deadline = get_running_loop().unwrap().time() + 3 * second;
+///     assert_eq!(timeout_at(deadline, sleep(2 * second)).await, Ok(()));
+///     assert_eq!(timeout_at(deadline, sleep(2 * second)).await, Err(TimeoutError));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(
     when: impl Into<Option<Duration>>,
@@ -102,7 +127,7 @@ pub fn timeout_at<F: IntoFuture>(
     }
 }
 
-/// Runs `body` with a timeout that it can ask and move: asyncio's `async with timeout(d) as t`.
+/// Runs `body` with a timeout that it can ask and move: asyncio's `async with timeout(delay) as t`.
 ///
 /// See [`timeout`] for what happens at the deadline.
 ///
@@ -112,7 +137,11 @@ pub fn timeout_at<F: IntoFuture>(
 ///
 /// # Cancellation
 ///
-/// A cancellation from outside goes through.
+/// As for [`timeout`].
+///
+/// # Ordering
+///
+/// As for [`timeout`].
 ///
 /// # Panics
 ///
@@ -121,16 +150,17 @@ pub fn timeout_at<F: IntoFuture>(
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, VirtualClock, get_running_loop, sleep, timeout_scope};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{sleep, timeout_scope};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
-///     timeout_scope(Duration::from_secs(3600), async |t| {
-///         let sooner = t.when().map(|when| when - Duration::from_secs(3599));
-///         t.reschedule(sooner).expect("it is active");
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let second = Duration::from_secs(1);
+///     timeout_scope(second, async |t| {
+///         for _ in 0..10 {
+///             // As long as something arrives, the second begins anew.
+///             t.reschedule(get_running_loop().unwrap().time() + second).unwrap();
+///             sleep(second / 2).await;
+///         }
 ///     })
 ///     .await
 /// })??;
@@ -149,7 +179,10 @@ pub fn timeout_scope<R>(
     }
 }
 
-/// The same with a deadline on the clock of the loop: see [`timeout_scope`].
+/// Runs `body` with a timeout that it can ask and move, and whose deadline is on the clock of the loop:
+/// asyncio's `async with timeout_at(when) as t`.
+///
+/// As [`timeout_scope`] but for the deadline.
 ///
 /// # Errors
 ///
@@ -157,11 +190,28 @@ pub fn timeout_scope<R>(
 ///
 /// # Cancellation
 ///
-/// A cancellation from outside goes through.
+/// As for [`timeout`].
+///
+/// # Ordering
+///
+/// As for [`timeout`]. A deadline that has passed takes effect in the next iteration.
 ///
 /// # Panics
 ///
 /// Outside of a task, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{get_running_loop, timeout_scope_at};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     let deadline = get_running_loop().unwrap().time() + Duration::from_secs(1);
+///     timeout_scope_at(deadline, async |t| assert_eq!(t.when(), Some(deadline))).await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[track_caller]
 pub fn timeout_scope_at<R>(
     when: impl Into<Option<Duration>>,
@@ -189,7 +239,28 @@ async fn run_scope<R>(
     guard.exit(caught).await
 }
 
-/// A timeout under way: see [`timeout_scope`]. Clones are the same timeout.
+/// A timeout under way: what the body of a [`timeout_scope`] is given. Clones are the same timeout.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Runner, Timeout, TimeoutStateError, VirtualClock, sleep, timeout_scope};
+/// use std::{cell::RefCell, time::Duration};
+///
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let kept = RefCell::new(None::<Timeout>);
+///     timeout_scope(Duration::from_secs(1), async |t| {
+///         kept.replace(Some(t));
+///         sleep(Duration::from_secs(2)).await;
+///     })
+///     .await
+///     .unwrap_err();
+///     let t = kept.take().unwrap();
+///     assert!(t.expired());
+///     assert_eq!(t.reschedule(None), Err(TimeoutStateError::Finished));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct Timeout {
     inner: Rc<Inner>,
@@ -202,7 +273,9 @@ struct Inner {
     exited: Cell<Option<bool>>,
 }
 
-/// Why a timeout cannot be moved. Move it while its body runs and its deadline is ahead.
+/// Why a timeout cannot be moved: what [`Timeout::reschedule`] gives.
+///
+/// Move it while its body runs and its deadline is ahead. [`Timeout`] has an example.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimeoutStateError {
@@ -215,17 +288,23 @@ pub enum TimeoutStateError {
 }
 
 impl Timeout {
-    /// The deadline on the clock of the loop; `None` if there is no limit.
+    /// Gives the deadline on the clock of the loop; `None` if there is no limit.
     pub fn when(&self) -> Option<Duration> {
         self.inner.when.get()
     }
 
-    /// Moves the deadline; `None` removes it. One that has passed already takes effect in the next
-    /// iteration.
+    /// Moves the deadline to `when` on the clock of the loop; `None` removes it.
+    ///
+    /// [`timeout_scope`] has an example.
     ///
     /// # Errors
     ///
-    /// [`TimeoutStateError`] once it has expired or its body has ended.
+    /// [`TimeoutStateError::Expired`] once it has expired, [`TimeoutStateError::Finished`] once its body has
+    /// ended.
+    ///
+    /// # Ordering
+    ///
+    /// A deadline that has passed already takes effect in the next iteration.
     pub fn reschedule(&self, when: impl Into<Option<Duration>>) -> Result<(), TimeoutStateError> {
         if self.inner.exited.get().is_some() {
             return Err(TimeoutStateError::Finished);
@@ -239,7 +318,7 @@ impl Timeout {
         Ok(())
     }
 
-    /// Whether the deadline passed while the body ran.
+    /// Tells whether the deadline passed while the body ran.
     pub fn expired(&self) -> bool {
         match self.inner.exited.get() {
             Some(expired) => expired,

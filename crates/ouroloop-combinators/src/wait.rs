@@ -15,7 +15,24 @@ use crate::error::EmptySetError;
 use crate::timeout::from_now;
 use crate::watched::Watch;
 
-/// When [`wait`] returns.
+/// When [`wait`] returns: asyncio's `return_when`.
+///
+/// asyncio's names [`ALL_COMPLETED`], [`FIRST_COMPLETED`] and [`FIRST_EXCEPTION`] are there as well.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{FIRST_EXCEPTION, create_task, wait};
+/// use std::future::pending;
+///
+/// ouroloop::run(async {
+///     let (never, panics) = (create_task(pending()), create_task(async { panic!("out of paper") }));
+///     let (done, _) = wait([&never, &panics]).return_when(FIRST_EXCEPTION).await.unwrap();
+///     assert!(done[0].exception().unwrap().is_some());
+///     never.cancel();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ReturnWhen {
@@ -38,7 +55,8 @@ pub const FIRST_COMPLETED: ReturnWhen = ReturnWhen::FirstCompleted;
 /// [`ReturnWhen::FirstException`], by asyncio's name.
 pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 
-/// Waits for tasks or promises, and sorts them into those that are done and those that are not.
+/// Waits for tasks or promises, and sorts them into those that are done and those that are not:
+/// asyncio's `wait`.
 ///
 /// Neither a failure nor the end of the time is an error here, and nothing is cancelled. It takes
 /// tasks, promises, gathers, or references to them; not coroutines, which could not be told apart
@@ -50,23 +68,28 @@ pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 ///
 /// # Cancellation
 ///
-/// The tasks are left alone.
+/// The tasks are left alone, and those that were given by value are detached.
 ///
 /// # Ordering
 ///
 /// Both lists are in the order given. All that ended in the iteration that ended the wait are
 /// among the done.
 ///
+/// # Panics
+///
+/// When it is first polled, if no loop is running in this thread.
+///
+/// # Differences from asyncio
+///
+/// Two lists instead of two sets.
+///
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{FIRST_COMPLETED, create_task, sleep, wait};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{sleep, wait, FIRST_COMPLETED};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{create_task, LoopTasks};
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
+/// ouroloop::run(async {
 ///     let quick = create_task(async {});
 ///     let slow = create_task(sleep(Duration::from_secs(3600)));
 ///     let (done, pending) = wait([&quick, &slow]).return_when(FIRST_COMPLETED).await.unwrap();
@@ -74,7 +97,7 @@ pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 ///     assert!(quick.done() && !slow.done());
 ///     slow.cancel();
 /// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[track_caller]
 pub fn wait<I>(items: I) -> Wait<I::Item>
@@ -92,6 +115,24 @@ where
 }
 
 /// A [`wait`] that is not awaited yet: say for how long, and for which of them.
+///
+/// # Cancellation
+///
+/// As described for [`wait`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Runner, VirtualClock, create_future, wait};
+/// use std::time::Duration;
+///
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let never = create_future::<()>();
+///     let (done, pending) = wait([never.future()]).timeout(Duration::from_secs(1)).await.unwrap();
+///     assert!(done.is_empty() && pending.len() == 1);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "nothing is waited for unless this is awaited"]
 pub struct Wait<W> {
     items: Vec<W>,
@@ -103,13 +144,21 @@ pub struct Wait<W> {
 }
 
 impl<W> Wait<W> {
-    /// Returns after this time at the latest; `None` is no limit.
+    /// Lets it return after this time at the latest, counted from the first poll; `None` is no limit.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`wait`].
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Wait<W> {
         self.limit = limit.into();
         self
     }
 
     /// Says how many have to be done.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`wait`].
     pub fn return_when(mut self, return_when: ReturnWhen) -> Wait<W> {
         self.return_when = return_when;
         self

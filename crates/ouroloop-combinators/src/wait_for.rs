@@ -10,7 +10,7 @@ use crate::error::{AwaitError, TimeoutError};
 use crate::timeout::timeout_for;
 use crate::watched::Watch;
 
-/// Awaits a coroutine or a task for at most `limit`; `None` is no limit.
+/// Awaits a coroutine or a task for at most `limit`; `None` is no limit. asyncio's `wait_for`.
 ///
 /// A coroutine runs in its caller's place, not as a task of its own. What the limit cuts off is
 /// cancelled, and waited for: it may clean up, or come to a value all the same, which is then
@@ -19,11 +19,12 @@ use crate::watched::Watch;
 /// # Errors
 ///
 /// [`AwaitError::Timeout`] if the time was up first; [`AwaitError::Task`] if the task or promise
-/// ended without a value.
+/// ended without a value. A coroutine's own `Err` is a value here.
 ///
 /// # Cancellation
 ///
-/// A request is passed on to the task or promise.
+/// A coroutine is dropped; to a task or promise the request is passed on. It goes through as it is, and is
+/// never turned into a timeout.
 ///
 /// # Ordering
 ///
@@ -37,19 +38,19 @@ use crate::watched::Watch;
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{AwaitError, Runner, VirtualClock, create_task, sleep, wait_for};
 /// use std::time::Duration;
-/// use ouroloop_combinators::{wait_for, AwaitError};
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
-///     let quick = wait_for(async { 42 }, Duration::from_secs(1)).await;
-///     assert_eq!(quick.unwrap(), 42);
-///     let never = wait_for(std::future::pending::<()>(), Duration::from_millis(1)).await;
-///     assert!(matches!(never, Err(AwaitError::Timeout(_))));
+/// Runner::new().clock(VirtualClock::new()).run(async {
+///     let second = Duration::from_secs(1);
+///     assert_eq!(wait_for(async { 42 }, second).await.unwrap(), 42);
+///
+///     let slow = create_task(sleep(2 * second));
+///     let late = wait_for(&slow, second).await;
+///     assert!(matches!(late, Err(AwaitError::Timeout(_))));
+///     assert!(slow.cancelled());
 /// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[track_caller]
 pub fn wait_for<A: Awaitable>(

@@ -19,8 +19,9 @@ use ouroloop_task::{
 use self::core::Core;
 pub use self::mode::{GatherMode, Plain, ReturnExceptions, ReturnResults, Values};
 
-/// Runs awaitables beside each other and gathers their results, in the order given.
+/// Runs awaitables beside each other and gathers their results, in the order given: asyncio's `gather`.
 ///
+/// It takes a collection of one type; the macro [`gather!`](crate::gather!) takes up to 8 of different types.
 /// Coroutines become tasks now, in that order; whatever is given twice counts once. Awaiting the
 /// gather of `Result<T, E>`s gives `Result<Vec<T>, E>`: the first error wins at once, and the others
 /// go on. For the rest there are
@@ -32,14 +33,15 @@ pub use self::mode::{GatherMode, Plain, ReturnExceptions, ReturnResults, Values}
 ///
 /// # Errors
 ///
-/// `E` has to be made of a [`TaskError`] too, for a child that panicked or was cancelled:
-/// `io::Error`, boxed errors and `TaskError` itself are. The cancellation of one child ends the
-/// gather like an error, and leaves the others alone.
+/// The first `E` that a child gives. It has to be made of a [`TaskError`] too, for a child that panicked or
+/// was cancelled: `io::Error`, boxed errors and `TaskError` itself are. The cancellation of one child ends
+/// the gather like an error, and leaves the others alone.
 ///
 /// # Cancellation
 ///
 /// A request is passed on to all that are not done. Whatever they make of it, the gather then ends
-/// cancelled, also with `return_exceptions`, unless an error was first.
+/// cancelled, also with `return_exceptions`, unless an error was first. Dropping the gather cancels nothing:
+/// its tasks go on.
 ///
 /// # Ordering
 ///
@@ -48,27 +50,26 @@ pub use self::mode::{GatherMode, Plain, ReturnExceptions, ReturnResults, Values}
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread.
+/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_combinators::gather;
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::gather;
+/// use std::io;
 ///
-/// async fn half(n: u32) -> Result<u32, Box<dyn std::error::Error>> {
-///     if n % 2 == 0 { Ok(n / 2) } else { Err("odd".into()) }
+/// async fn half(n: u32) -> io::Result<u32> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(io::Error::other("odd")) }
 /// }
 ///
-/// let event_loop = new_event_loop()?;
-/// event_loop.run_until_complete(async {
-///     assert_eq!(gather([half(2), half(4)]).await.unwrap(), [1, 2]);
+/// #[ouroloop::main]
+/// async fn main() -> io::Result<()> {
+///     assert_eq!(gather([half(2), half(4)]).await?, [1, 2]);
 ///     assert_eq!(gather([half(2), half(3)]).await.unwrap_err().to_string(), "odd");
-///     let all = gather([half(2), half(3)]).return_exceptions().await.unwrap();
+///     let all = gather([half(2), half(3)]).return_exceptions().await?;
 ///     assert!(all[0].is_ok() && all[1].is_err());
-/// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     Ok(())
+/// }
 /// ```
 #[track_caller]
 pub fn gather<I>(awaitables: I) -> Gather<<I::Item as Awaitable>::Output>
@@ -110,6 +111,25 @@ where
 }
 
 /// A gather whose results nobody has asked for yet: await it, or say how to read it.
+///
+/// Its tasks run already. It is awaited as it is where the outputs are `Result`s with one error type that is
+/// made of a [`TaskError`] too; else call [`values`](Gather::values).
+///
+/// # Cancellation
+///
+/// As described for [`gather`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Gather, gather};
+///
+/// ouroloop::run(async {
+///     let both: Gather<u32> = gather([std::future::ready(1), std::future::ready(2)]);
+///     assert_eq!(both.values().await.unwrap(), [1, 2]);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "the results are lost unless the gather is awaited"]
 pub struct Gather<T: 'static> {
     core: Rc<Core>,
@@ -134,20 +154,91 @@ impl<T: 'static> Gather<T> {
     }
 
     /// Gives the outputs as they are, of whatever type: only a panic or a cancellation is an error.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives the first [`TaskError`] that a child ended with, or the cancellation of the gather
+    /// itself.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`gather`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::gather;
+    ///
+    /// ouroloop::run(async {
+    ///     let squares = gather((1..4).map(|n| async move { n * n })).values().await;
+    ///     assert_eq!(squares.unwrap(), [1, 4, 9]);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn values(self) -> Gathering<T, Values> {
         self.read_as()
     }
 
     /// Gives what became of each: its output, or the panic or cancellation that ended it.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives a [`TaskError`] only when the gather itself was cancelled.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`gather`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{create_task, gather};
+    /// use std::future::pending;
+    ///
+    /// ouroloop::run(async {
+    ///     let never = create_task(pending::<u32>());
+    ///     never.cancel();
+    ///     let ends = gather([never, create_task(async { 42 })]).return_results().await.unwrap();
+    ///     assert!(ends[0].as_ref().unwrap_err().is_cancelled());
+    ///     assert_eq!(ends[1].as_ref().unwrap(), &42);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn return_results(self) -> Gathering<T, ReturnResults> {
         self.read_as()
     }
 }
 
 impl<T: 'static, E: 'static> Gather<Result<T, E>> {
-    /// Gives every result; failures and cancellations do not end it early.
+    /// Gives every result; failures and cancellations do not end it early: asyncio's
+    /// `gather(..., return_exceptions=True)`.
     ///
-    /// Awaiting it can still give an error: when the gather itself was cancelled.
+    /// A child that panicked or was cancelled is an `E` that is made of its [`TaskError`].
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives a [`TaskError`] only when the gather itself was cancelled.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`gather`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{TaskError, gather};
+    ///
+    /// async fn check(n: u32) -> Result<u32, TaskError> {
+    ///     if n < 3 { Ok(n) } else { Err(TaskError::failed("too many")) }
+    /// }
+    ///
+    /// ouroloop::run(async {
+    ///     let all = gather([check(2), check(3)]).return_exceptions().await.unwrap();
+    ///     assert_eq!(all[0].as_ref().unwrap(), &2);
+    ///     assert_eq!(all[1].as_ref().unwrap_err().to_string(), "too many");
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn return_exceptions(self) -> Gathering<Result<T, E>, ReturnExceptions>
     where
         E: From<TaskError>,
@@ -155,7 +246,17 @@ impl<T: 'static, E: 'static> Gather<Result<T, E>> {
         self.read_as()
     }
 
-    /// A handle to keep: it can be asked and cancelled, and awaited later.
+    /// Gives a handle to keep: it can be asked and cancelled, and awaited later.
+    ///
+    /// The tasks run whether this is called or not. [`Gathering`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives the first error, as for [`gather`].
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`gather`].
     pub fn start(self) -> Gathering<Result<T, E>, Plain>
     where
         E: From<TaskError>,
@@ -187,9 +288,37 @@ where
     }
 }
 
-/// A gather under way, as asyncio's `gather` returns it.
+/// A gather under way, as asyncio's `gather` returns it: it can be kept, asked and cancelled.
 ///
 /// Awaiting it by value moves the results out; awaiting `&gathering` clones them.
+///
+/// # Errors
+///
+/// As the way of reading says: see [`gather`], [`Gather::values`], [`Gather::return_results`] and
+/// [`Gather::return_exceptions`].
+///
+/// # Cancellation
+///
+/// As described for [`gather`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, gather, sleep};
+/// use std::time::Duration;
+///
+/// async fn hour() -> Result<(), TaskError> {
+///     sleep(Duration::from_secs(3600)).await;
+///     Ok(())
+/// }
+///
+/// ouroloop::run(async {
+///     let both = gather([hour(), hour()]).start();
+///     assert!(both.cancel() && !both.done());
+///     assert!(both.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "the results are lost unless the gather is awaited"]
 pub struct Gathering<T: 'static, M> {
     core: Rc<Core>,
@@ -198,7 +327,9 @@ pub struct Gathering<T: 'static, M> {
 }
 
 impl<T: 'static, M> Gathering<T, M> {
-    /// Asks all children that are not done to cancel; whether any accepted.
+    /// Asks all children that are not done to cancel; false if none accepted.
+    ///
+    /// # Ordering
     ///
     /// It is not done at once: it waits for the first that ends cancelled, or with
     /// `return_exceptions` for all.
@@ -206,22 +337,23 @@ impl<T: 'static, M> Gathering<T, M> {
         self.as_future_ref().cancel()
     }
 
-    /// The same, with a message.
+    /// Asks all children that are not done to cancel, with a message; false if none accepted.
     pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
         self.as_future_ref().cancel_with(message)
     }
 
-    /// Whether it has its outcome.
+    /// Tells whether it has its outcome.
     pub fn done(&self) -> bool {
         self.core.outer().done()
     }
 
-    /// Calls `callback` through the loop once it is done.
+    /// Calls `callback` through the loop once it is done: see
+    /// [`FutureRef::add_done_callback`] for when.
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }
 
-    /// The results, without waiting; they stay where they are.
+    /// Gives the results, without waiting; they stay where they are.
     ///
     /// # Errors
     ///

@@ -7,7 +7,25 @@ use ouroloop_task::{Eventual, TaskError};
     label = "gathers `{T}`s",
     note = "`gather(..).values().await` gives outputs of any type, and `gather(..).return_results().await` what became of each"
 )]
-/// How the results of a gather are read. The methods of [`Gather`](crate::Gather) choose one.
+/// How the results of a gather are read. The methods of [`Gather`](crate::Gather) choose one, and nobody
+/// else can make one: programs name it only to be generic over gathers.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{GatherMode, Gathering, gather};
+///
+/// async fn read<T: 'static, M: GatherMode<T>>(gathering: Gathering<T, M>) -> M::Output {
+///     println!("{}", if gathering.done() { "done" } else { "pending" });
+///     gathering.await
+/// }
+///
+/// ouroloop::run(async {
+///     let values = read(gather([async { 1 }]).values()).await;
+///     assert_eq!(values.unwrap(), [1]);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub trait GatherMode<T: 'static>: sealed::Sealed {
     /// What awaiting the gather gives.
     type Output: 'static;
@@ -34,16 +52,20 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// The first error wins: `Result<Vec<T>, E>` of children that give `Result<T, E>`.
+/// The first error wins: `Result<Vec<T>, E>` of children that give `Result<T, E>`. See
+/// [`Gather::start`](crate::Gather::start).
 pub enum Plain {}
 
-/// Every result: `Result<Vec<Result<T, E>>, TaskError>` of children that give `Result<T, E>`.
+/// Every result: `Result<Vec<Result<T, E>>, TaskError>` of children that give `Result<T, E>`. See
+/// [`Gather::return_exceptions`](crate::Gather::return_exceptions).
 pub enum ReturnExceptions {}
 
-/// The outputs of children that do not fail: `Result<Vec<T>, TaskError>`.
+/// The outputs of children that do not fail: `Result<Vec<T>, TaskError>`. See
+/// [`Gather::values`](crate::Gather::values).
 pub enum Values {}
 
-/// What became of each: `Result<Vec<Result<T, TaskError>>, TaskError>`.
+/// What became of each: `Result<Vec<Result<T, TaskError>>, TaskError>`. See
+/// [`Gather::return_results`](crate::Gather::return_results).
 pub enum ReturnResults {}
 
 impl sealed::Sealed for Plain {}

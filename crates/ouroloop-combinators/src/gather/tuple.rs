@@ -198,26 +198,33 @@ gather_tuples! {
     8: 0 A, 1 B, 2 C, 3 D, 4 F, 5 G, 6 H, 7 I;
 }
 
-/// Runs awaitables of different types beside each other and gathers their results in a tuple.
+/// Runs awaitables of different types beside each other and gathers their results in a tuple: asyncio's
+/// `gather(a, b)`.
 ///
-/// Each gives a `Result` with the same error type, which has to be made of a `TaskError` too (as
-/// `io::Error` and boxed errors are); the first error wins, and the others go on. For outputs that
+/// It takes up to 8. Each gives a `Result` with the same error type, which has to be made of a `TaskError`
+/// too (as `io::Error` and boxed errors are); the first error wins, and the others go on. For outputs that
 /// are no `Result` there are the function and [`values`](crate::Gather::values).
-/// It is the function [`gather`](crate::gather()) in all else.
+///
+/// # Errors
+///
+/// The first error that one gives, or that is made of the `TaskError` of one that panicked or was cancelled.
+///
+/// # Cancellation
+///
+/// As for the function [`gather`](crate::gather()), and so are the order and the panics.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_combinators::gather;
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_task::{LoopTasks, TaskError};
+/// use ouroloop::gather;
+/// use std::io;
 ///
-/// let event_loop = new_event_loop()?;
-/// let (number, text) = event_loop.run_until_complete(async {
-///     gather!(async { Ok::<_, TaskError>(1) }, async { Ok("one") }).await
-/// })??;
-/// assert_eq!((number, text), (1, "one"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[ouroloop::main]
+/// async fn main() -> io::Result<()> {
+///     let (number, text) = gather!(async { Ok(1) }, async { io::Result::Ok("one") }).await?;
+///     assert_eq!((number, text), (1, "one"));
+///     Ok(())
+/// }
 /// ```
 #[macro_export]
 macro_rules! gather {
