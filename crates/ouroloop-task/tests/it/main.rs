@@ -33,5 +33,7 @@ mod soundness;
 mod task;
 /// Wake-ups from other threads.
 mod threads;
+/// Who waits for what.
+mod wait_graph;
 /// Wakers that call back into what calls them.
 mod wakers;

@@ -45,10 +45,7 @@ impl Resource for Thing {
     }
 }
 
-fn named<T: 'static>(
-    name: &str,
-    future: impl Future<Output = T> + 'static,
-) -> Task<T> {
+fn named<T: 'static>(name: &str, future: impl Future<Output = T> + 'static) -> Task<T> {
     TaskBuilder::new().name(name).create_task(future)
 }
 
@@ -63,6 +60,9 @@ async fn join_all(mut parts: Vec<Pin<Box<dyn Future<Output = ()>>>>) {
     })
     .await;
 }
+
+/// What is said of each task that is left in a deadlock when its loop is closed.
+const PENDING: &str = "Task was destroyed but it is pending!";
 
 fn deadlock_of(world: &World, main: impl Future<Output = ()> + 'static) -> Box<WaitGraph> {
     match world.run_until_complete(main) {
@@ -84,7 +84,10 @@ fn the_graph_tells_running_ready_and_waiting_tasks_apart() {
             states,
             [TaskState::Running, TaskState::Waiting, TaskState::Ready]
         );
-        assert_eq!(graph.task(waiter.id()).map(|task| &*task.name), Some("waiter"));
+        assert_eq!(
+            graph.task(waiter.id()).map(|task| &*task.name),
+            Some("waiter")
+        );
         assert!(graph.task(99).is_none());
         waiter.cancel();
         ready.await.expect("it has a value");
@@ -122,7 +125,10 @@ fn each_kind_of_wait_says_what_it_is() {
         let graph = event_loop.wait_graph();
         let waits = &graph.task(all.id()).expect("it waits").waits_for;
         let kinds: Vec<_> = waits.iter().map(|wait| wait.kind).collect();
-        assert_eq!(kinds, ["Promise", "Task", "sleep", "Gate", "Gate", "Waiter"]);
+        assert_eq!(
+            kinds,
+            ["Promise", "Task", "sleep", "Gate", "Gate", "Waiter"]
+        );
         assert_eq!(waits[0].detail, "2 setters are left");
         let place = waits[0].created_at.expect("promises know");
         assert_eq!((place.file(), place.line()), (file!(), line - 2));
@@ -157,16 +163,27 @@ fn a_deadlock_names_the_tasks_the_things_and_the_cycle() {
     let text = graph.to_string();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("task \"ann\" created at "), "{text}");
-    assert!(lines[1].starts_with("    waits for North (locked) created at "), "{text}");
+    assert!(
+        lines[1].starts_with("    waits for North (locked) created at "),
+        "{text}"
+    );
     assert!(lines[1].ends_with(", held by \"ben\""), "{text}");
     assert_eq!(lines[5], "    waits for task \"ann\"");
-    assert!(lines[6].starts_with("cycle: \"ann\" -> North (locked)"), "{text}");
+    assert!(
+        lines[6].starts_with("cycle: \"ann\" -> North (locked)"),
+        "{text}"
+    );
     assert!(lines[6].ends_with(" -> \"ann\""), "{text}");
     assert_eq!(format!("{graph:?}"), text, "what a failing `main` shows");
     let dot = graph.to_dot();
     assert!(dot.starts_with("digraph wait_graph {"), "{dot}");
-    assert!(dot.contains("t1 -> t2;") && dot.contains("t2 -> r0;") && dot.contains("r0 -> t3;"), "{dot}");
+    assert!(
+        dot.contains("t1 -> t2;") && dot.contains("t2 -> r0;") && dot.contains("r0 -> t3;"),
+        "{dot}"
+    );
     assert_eq!(dot.matches("color=red").count(), 2, "{dot}");
+    world.close();
+    assert_eq!(world.take_reports(), [PENDING; 2]);
 }
 
 #[test]
@@ -184,7 +201,13 @@ fn a_thing_whose_holder_is_done_says_so() {
     let text = graph.to_string();
     assert!(text.contains("held by \"task 2, which is done\""), "{text}");
     let dot = graph.to_dot();
-    assert_eq!(dot.matches("shape=ellipse").count(), 1, "one thing, drawn once: {dot}");
+    assert_eq!(
+        dot.matches("shape=ellipse").count(),
+        1,
+        "one thing, drawn once: {dot}"
+    );
+    world.close();
+    assert_eq!(world.take_reports(), [PENDING]);
 }
 
 #[test]
@@ -199,7 +222,10 @@ fn a_promise_that_only_its_own_callback_would_set_is_reported() {
         let _ = future.await;
     });
     let text = graph.to_string();
-    assert!(text.contains("waits for Promise (1 setter is left) created at "), "{text}");
+    assert!(
+        text.contains("waits for Promise (1 setter is left) created at "),
+        "{text}"
+    );
     assert!(graph.cycles().is_empty(), "nobody knows where a setter is");
 }
 
@@ -211,7 +237,10 @@ fn a_long_graph_is_cut_short_unless_all_is_asked_for() {
         bare_yield().await;
         let graph = get_running_loop().expect("it runs").wait_graph();
         let text = graph.to_string();
-        assert!(text.ends_with("... and 31 more tasks; `{:#}` writes all"), "{text}");
+        assert!(
+            text.ends_with("... and 31 more tasks; `{:#}` writes all"),
+            "{text}"
+        );
         assert_eq!(format!("{graph:#}").lines().count(), 2 * 81);
         for task in tasks {
             task.cancel();
@@ -238,10 +267,16 @@ fn the_call_graph_shows_who_awaits_a_task() {
         });
         bare_yield().await;
         let graph = capture_call_graph(&inner).expect("it is not done");
-        let seen: Vec<_> = graph.tasks().map(|(depth, task)| (depth, &*task.name)).collect();
+        let seen: Vec<_> = graph
+            .tasks()
+            .map(|(depth, task)| (depth, &*task.name))
+            .collect();
         assert_eq!(seen, [(0, "inner"), (1, "left"), (2, "top"), (1, "right")]);
         let text = format_call_graph(&inner);
-        assert!(text.contains("\n        * task \"top\" (see above)"), "{text}");
+        assert!(
+            text.contains("\n        * task \"top\" (see above)"),
+            "{text}"
+        );
         assert_eq!(text.matches("+ awaited by:").count(), 3, "{text}");
         inner.cancel();
         top.await.expect("it ends");
