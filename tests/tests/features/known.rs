@@ -1,0 +1,292 @@
+//! Which tests there are, by the names that Cargo has for them: `package::binary::module::test`.
+//!
+//! Found by reading the sources, from the root of each library and each test binary along its
+//! `mod` lines. It relies on rustfmt: an inline module ends with a brace below the `m` of its `mod`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The tests of the workspace, and whether each is run.
+pub struct KnownTests(BTreeMap<String, IsRun>);
+
+type IsRun = bool;
+
+impl KnownTests {
+    /// Reads the packages below `crates`, and the package `tests`.
+    ///
+    /// # Errors
+    ///
+    /// A file or folder cannot be read.
+    pub fn read(root: &Path) -> io::Result<KnownTests> {
+        let mut known = KnownTests(BTreeMap::new());
+        for folder in entries(&root.join("crates"))? {
+            known.add_package(&folder)?;
+        }
+        known.add_package(&root.join("tests"))?;
+        Ok(known)
+    }
+
+    /// What is wrong with a name, if something is.
+    pub fn fault(&self, name: &str) -> Option<String> {
+        match self.0.get(name) {
+            Some(true) => None,
+            Some(false) => Some("this test is ignored".into()),
+            None => Some("there is no such test".into()),
+        }
+    }
+
+    fn add_package(&mut self, folder: &Path) -> io::Result<()> {
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else {
+            return Ok(());
+        };
+        let name = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+            .unwrap_or_default();
+        let library = folder.join("src/lib.rs");
+        if library.exists() {
+            self.add_file(&library, &folder.join("src"), &format!("{name}::lib"))?;
+        }
+        for path in entries(&folder.join("tests"))? {
+            let binary = path.file_stem().unwrap_or_default().to_string_lossy();
+            let prefix = format!("{name}::{binary}");
+            if path.join("main.rs").exists() {
+                self.add_file(&path.join("main.rs"), &path, &prefix)?;
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                self.add_file(&path, &folder.join("tests"), &prefix)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the tests of a file and of those that its `mod` lines name, which are below `folder`.
+    fn add_file(&mut self, path: &Path, folder: &Path, prefix: &str) -> io::Result<()> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
+        for item in items(&text) {
+            let name = format!("{prefix}::{}", item.path.join("::"));
+            match item.kind {
+                Kind::Test { is_run } => {
+                    self.0.insert(name, is_run);
+                }
+                Kind::Module => {
+                    let below = folder.join(item.path.iter().collect::<PathBuf>());
+                    let file = below.with_extension("rs");
+                    let file = Some(file).filter(|it| it.exists());
+                    let file = file.unwrap_or_else(|| below.join("mod.rs"));
+                    self.add_file(&file, &below, &name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is in a folder, in order; nothing if there is none.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// A test, or the declaration of a module that is in another file.
+#[derive(Debug, PartialEq)]
+struct Item {
+    kind: Kind,
+    /// The inline modules around it, and its own name.
+    path: Vec<String>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Module,
+    Test { is_run: IsRun },
+}
+
+fn items(text: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    // Inline modules, each with its indentation.
+    let mut around: Vec<(usize, String)> = Vec::new();
+    let mut attributes: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let code = line.trim_start();
+        let indentation = line.len() - code.len();
+        if code == "}" && around.last().is_some_and(|it| it.0 == indentation) {
+            around.pop();
+        }
+        let is_open = attributes.last().is_some_and(|it| !is_whole(it));
+        if let (true, Some(attribute)) = (is_open, attributes.last_mut()) {
+            attribute.push_str(code);
+            continue;
+        }
+        if code.starts_with("#[") {
+            attributes.push(code.to_owned());
+            continue;
+        }
+        if code.is_empty() || code.starts_with("//") {
+            continue;
+        }
+        let attributes = std::mem::take(&mut attributes);
+        // Whoever runs them may not have what they ask for.
+        let is_conditional = attributes
+            .iter()
+            .any(|it| it.starts_with("#[cfg(") && it != "#[cfg(test)]");
+        let path = |name: &str| {
+            let outer = around.iter().map(|it| it.1.clone());
+            outer.chain([name.to_owned()]).collect()
+        };
+        if let Some(module) = word_after(code, "mod") {
+            if is_conditional {
+                continue;
+            }
+            if code.ends_with(';') {
+                items.push(Item {
+                    kind: Kind::Module,
+                    path: path(module),
+                });
+            } else if code.ends_with('{') {
+                around.push((indentation, module.to_owned()));
+            }
+        } else if let Some(function) = word_after(code, "fn") {
+            if attributes.iter().any(|it| attribute_name(it) == "test") {
+                let ignored = attributes.iter().any(|it| attribute_name(it) == "ignore");
+                items.push(Item {
+                    kind: Kind::Test {
+                        is_run: !ignored && !is_conditional,
+                    },
+                    path: path(function),
+                });
+            }
+        }
+    }
+    items
+}
+
+/// The name that follows the keyword of an item, if the line begins one of that kind.
+fn word_after<'a>(code: &'a str, keyword: &str) -> Option<&'a str> {
+    let mut words = code.split_whitespace();
+    let before = [
+        "pub",
+        "pub(crate)",
+        "pub(super)",
+        "async",
+        "unsafe",
+        "const",
+    ];
+    words
+        .find(|word| !before.contains(word))
+        .filter(|it| *it == keyword)?;
+    let name = words.next()?;
+    let end = name.find(|it: char| !it.is_alphanumeric() && it != '_');
+    Some(&name[..end.unwrap_or(name.len())])
+}
+
+/// Whether an attribute ends where the line does.
+fn is_whole(attribute: &str) -> bool {
+    attribute.ends_with(']')
+}
+
+/// The last word of the path of an attribute: `test` of `#[ouroloop::test(start_paused)]`.
+fn attribute_name(attribute: &str) -> &str {
+    let path = attribute.trim_start_matches("#[");
+    let end = path.find(|it: char| !it.is_alphanumeric() && it != '_' && it != ':');
+    let path = &path[..end.unwrap_or(path.len())];
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(path: &str, is_run: IsRun) -> Item {
+        Item {
+            kind: Kind::Test { is_run },
+            path: path.split("::").map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn tests_are_functions_with_the_attribute_in_any_spelling() {
+        // Line by line, so that this file is not taken for one that has these tests.
+        let text = [
+            "#[test]",
+            "fn plain() {}",
+            "",
+            "fn helper() {}",
+            "",
+            "#[ouroloop::test(start_paused)]",
+            "async fn of_ours() {}",
+            "",
+            "#[should_panic(expected = \"fn no_test() {\")]",
+            "#[core::prelude::v1::test]",
+            "// Why it panics.",
+            "#[cfg_attr(",
+            "    miri,",
+            "    ignore = \"[too slow\"",
+            ")]",
+            "pub(super) fn with_more() -> Result<(), Error> {",
+            "    #[inline]",
+            "    fn inner() {}",
+            "}",
+            "",
+            "// #[test]",
+            "fn commented_out() {}",
+        ];
+        let expected = ["plain", "of_ours", "with_more"].map(|it| test(it, true));
+        assert_eq!(items(&text.join("\n")), expected);
+    }
+
+    #[test]
+    fn a_test_that_is_never_run_is_no_proof() {
+        let text = [
+            "#[test]",
+            "#[ignore = \"not yet\"]",
+            "fn ignored() {}",
+            "",
+            "#[cfg(loom)]",
+            "#[test]",
+            "fn elsewhere() {}",
+        ];
+        let expected = ["ignored", "elsewhere"].map(|it| test(it, false));
+        assert_eq!(items(&text.join("\n")), expected);
+    }
+
+    #[test]
+    fn modules_are_part_of_the_name() {
+        let text = [
+            "mod other_file;",
+            "#[cfg(loom)]",
+            "mod model;",
+            "mod outer {",
+            "    mod inner {",
+            "        #[test]",
+            "        fn deep() {",
+            "            if true {",
+            "            }",
+            "        }",
+            "    }",
+            "",
+            "    #[test]",
+            "    fn less_deep() {}",
+            "}",
+            "",
+            "#[test]",
+            "fn flat() {}",
+        ];
+        let module = Item {
+            kind: Kind::Module,
+            path: vec!["other_file".into()],
+        };
+        let tests = ["outer::inner::deep", "outer::less_deep", "flat"];
+        let mut expected = vec![module];
+        expected.extend(tests.map(|it| test(it, true)));
+        assert_eq!(items(&text.join("\n")), expected);
+    }
+}
