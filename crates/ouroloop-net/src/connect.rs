@@ -18,7 +18,8 @@ use crate::resolve::getaddrinfo;
 use crate::writer::StreamWriter;
 use crate::{DEFAULT_LIMIT, socket};
 
-/// Connects to a port of a host, by TCP, and gives both ends of the connection here.
+/// Connects to a port of a host, by TCP, and gives both ends of the connection here: asyncio's
+/// `open_connection`.
 ///
 /// `host` is a name or an address; a name may have several addresses, which are tried one after the
 /// other. Small writes are sent at once (`TCP_NODELAY`), as with asyncio.
@@ -26,7 +27,8 @@ use crate::{DEFAULT_LIMIT, socket};
 /// # Errors
 ///
 /// [`NetError::NameNotFound`]; [`NetError::ConnectFailed`] with what came of each address, if none
-/// could be connected to; [`NetError::LoopClosed`].
+/// could be connected to; [`NetError::LoopClosed`]; and [`NetError::Io`] if it is awaited outside of a
+/// running loop.
 ///
 /// # Cancellation
 ///
@@ -36,21 +38,25 @@ use crate::{DEFAULT_LIMIT, socket};
 ///
 /// There is at least one iteration in it, for the connecting, even on the same machine.
 ///
+/// # Differences from asyncio
+///
+/// Addresses are tried one after the other; there is no `happy_eyeballs_delay`.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_net::{NetError, open_connection};
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{NetError, open_connection, start_server};
 ///
-/// let event_loop = new_event_loop()?;
-/// // Nobody listens on port 1.
-/// let refused = event_loop.run_until_complete(async {
-///     open_connection("127.0.0.1", 1).limit(1024).await
-/// })?;
-/// assert!(matches!(refused, Err(NetError::ConnectFailed { .. })));
-/// event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), NetError> {
+///     let greet = async |_reader, writer: ouroloop::StreamWriter| writer.write(b"hello\n");
+///     let server = start_server(greet, "127.0.0.1", 0).await?;
+///     let port = server.local_addrs()[0].port();
+///
+///     let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+///     assert_eq!(reader.readline().await?, b"hello\n");
+///     Ok(())
+/// }
 /// ```
 pub fn open_connection(host: &str, port: u16) -> OpenConnection {
     OpenConnection {
@@ -64,6 +70,23 @@ pub fn open_connection(host: &str, port: u16) -> OpenConnection {
 }
 
 /// The future of [`open_connection`], and its options, to be set before it is awaited.
+///
+/// # Cancellation
+///
+/// As described for [`open_connection`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{NetError, open_connection};
+///
+/// ouroloop::run(async {
+///     // Nobody listens on port 1.
+///     let refused = open_connection("127.0.0.1", 1).limit(1024).await;
+///     assert!(matches!(refused, Err(NetError::ConnectFailed { .. })));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct OpenConnection {
     state: State,
@@ -85,13 +108,21 @@ struct Options {
 }
 
 impl OpenConnection {
-    /// The limit of the reader: how many bytes [`readline`](StreamReader::readline) and
+    /// Sets the limit of the reader: how many bytes [`readline`](StreamReader::readline) and
     /// [`readuntil`](StreamReader::readuntil) accept; 64 KiB unless set, at least 1.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`open_connection`].
     pub fn limit(self, limit: usize) -> OpenConnection {
         self.with(|options| options.limit = limit)
     }
 
-    /// The address to connect from.
+    /// Sets the address to connect from: asyncio's `local_addr`. Port 0 lets the system choose one.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`open_connection`].
     pub fn local_addr(self, addr: SocketAddr) -> OpenConnection {
         self.with(|options| options.local_addr = Some(addr))
     }

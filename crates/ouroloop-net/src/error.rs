@@ -8,9 +8,33 @@ use std::net::SocketAddr;
 
 use ouroloop_core::LoopError;
 
-/// An error of the network.
+/// What can go wrong with a stream, a server or a look-up.
 ///
-/// It converts into [`io::Error`], of the kind that code over other streams expects.
+/// It converts into [`io::Error`], of the kind that code over other streams expects. A cancellation is
+/// none of these, so no `match` swallows one.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{NetError, open_connection, start_server};
+/// use std::io;
+///
+/// ouroloop::run(async {
+///     let server = start_server(async |_, _| {}, "127.0.0.1", 0).await?;
+///     let port = server.local_addrs()[0].port();
+///     let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+///     match reader.readexactly(5).await {
+///         Err(NetError::IncompleteRead { partial, .. }) => assert_eq!(partial, b""),
+///         other => panic!("{other:?}"),
+///     }
+///     let error = io::Error::from(reader.readexactly(5).await.unwrap_err());
+///     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+///     Ok::<_, NetError>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "IncompleteReadError")]
+#[doc(alias = "LimitOverrunError")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetError {
@@ -105,7 +129,25 @@ pub enum NetError {
     WriteAfterEof,
 }
 
-/// One address that was tried in vain.
+/// One address that was tried in vain, of those in [`NetError::ConnectFailed`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{NetError, open_connection};
+///
+/// ouroloop::run(async {
+///     match open_connection("localhost", 1).await {
+///         Err(NetError::ConnectFailed { attempts }) => {
+///             for attempt in &attempts {
+///                 println!("{}: {}", attempt.addr, attempt.error);
+///             }
+///         }
+///         other => panic!("{other:?}"),
+///     }
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConnectAttempt {

@@ -14,13 +14,14 @@ use ouroloop_task::Waiter;
 use crate::connection::{Connection, WaterMarks};
 use crate::error::NetError;
 
-/// The sending end of a connection.
+/// The sending end of a connection: what [`open_connection`](crate::open_connection()) and the handlers of
+/// [`start_server`](crate::start_server()) are given.
 ///
 /// [`write`](Self::write) never waits: what the kernel does not take at once is queued, and sent in
 /// the background. [`drain`](Self::drain) waits while too much is queued.
 ///
 /// asyncio's `StreamWriter` has the same methods. They want `&self`, so several tasks can share a
-/// writer through an `Rc`.
+/// writer through an `Rc`. It is futures-io's `AsyncWrite` as well.
 ///
 /// # Errors
 ///
@@ -38,29 +39,25 @@ use crate::error::NetError;
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_net::{NetError, open_connection, start_server};
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{NetError, StreamReader, StreamWriter, open_connection, start_server};
 ///
-/// let event_loop = new_event_loop()?;
-/// let echoed = event_loop.run_until_complete(async {
-///     let server = start_server(async |mut reader, writer| -> Result<(), NetError> {
-///         let request = reader.read_to_end().await?;
-///         writer.write(&request)?;
-///         writer.drain().await
-///     }, "127.0.0.1", 0).await?;
-///     let addr = server.local_addrs()[0];
-///     let (mut reader, writer) = open_connection(&addr.ip().to_string(), addr.port()).await?;
+/// async fn echo(mut reader: StreamReader, writer: StreamWriter) -> Result<(), NetError> {
+///     let request = reader.read_to_end().await?;
+///     writer.write(&request)?;
+///     writer.drain().await
+/// }
+///
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), NetError> {
+///     let server = start_server(echo, "127.0.0.1", 0).await?;
+///     let port = server.local_addrs()[0].port();
+///     let (mut reader, writer) = open_connection("127.0.0.1", port).await?;
 ///     writer.write(b"ping")?;
 ///     writer.write_eof()?;
-///     let echoed = reader.read_to_end().await?;
+///     assert_eq!(reader.read_to_end().await?, b"ping");
 ///     writer.close();
-///     writer.wait_closed().await?;
-///     Ok::<_, NetError>(echoed)
-/// })??;
-/// assert_eq!(echoed, b"ping");
-/// event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     writer.wait_closed().await
+/// }
 /// ```
 pub struct StreamWriter {
     connection: Rc<Connection>,
@@ -76,26 +73,59 @@ impl StreamWriter {
         }
     }
 
-    /// Sends `data` as far as the kernel takes it at once, and queues the rest. Never waits: follow
-    /// it with [`drain`](Self::drain).
+    /// Sends `data` as far as the kernel takes it at once, and queues the rest: asyncio's `write`.
     ///
-    /// An error of the connection is not given here, but by the next `drain` or read. What is
-    /// written after [`close`](Self::close), or after the connection was lost, is dropped; with a
-    /// warning in the log when that goes on, as with asyncio.
+    /// It never waits: follow it with [`drain`](Self::drain). An error of the connection is not given here, but
+    /// by the next `drain` or read. What is written after [`close`](Self::close), or after the connection was
+    /// lost, is dropped; with a warning in the log when that goes on, as with asyncio.
     ///
     /// # Errors
     ///
     /// [`NetError::WriteAfterEof`] after [`write_eof`](Self::write_eof), and
     /// [`NetError::LoopClosed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let swallow = async |mut reader: ouroloop::StreamReader, _| reader.read_to_end().await.map(drop);
+    /// # let server = start_server(swallow, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (_reader, writer) = open_connection("127.0.0.1", port).await?;
+    /// for piece in [b"one", b"two"] {
+    ///     writer.write(piece)?;
+    ///     writer.drain().await?;
+    /// }
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write(&self, data: &[u8]) -> Result<(), NetError> {
         self.connection.write(data)
     }
 
-    /// Writes several pieces, one after the other, without asking the kernel for each.
+    /// Writes several pieces, one after the other, without asking the kernel for each: asyncio's `writelines`.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write).
+    /// As for [`write`](Self::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let swallow = async |mut reader: ouroloop::StreamReader, _| reader.read_to_end().await.map(drop);
+    /// # let server = start_server(swallow, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (_reader, writer) = open_connection("127.0.0.1", port).await?;
+    /// writer.writelines(["GET / HTTP/1.1\r\n", "Host: localhost\r\n", "\r\n"])?;
+    /// writer.drain().await?;
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn writelines<I>(&self, lines: I) -> Result<(), NetError>
     where
         I: IntoIterator<Item: AsRef<[u8]>>,
@@ -104,7 +134,7 @@ impl StreamWriter {
     }
 
     /// Waits until the queue is short enough to write more: not at all unless it has grown beyond
-    /// the high-water mark, and then until it has come down to the low one.
+    /// the high-water mark, and then until it has come down to the low one. asyncio's `drain`.
     ///
     /// # Errors
     ///
@@ -121,12 +151,16 @@ impl StreamWriter {
     /// It does not suspend if there is nothing to wait for, except for one iteration when the writer
     /// is closing, or has kept the kernel busy for long. Any number of tasks may wait; they resume
     /// in the order in which they came, one iteration after the queue is short enough.
+    ///
+    /// # Examples
+    ///
+    /// [`write`](Self::write) has one.
     pub async fn drain(&self) -> Result<(), NetError> {
         self.connection.drain().await
     }
 
     /// Ends the write side when all that was written is sent: the peer then reads the end. The other
-    /// direction stays open.
+    /// direction stays open. asyncio's `write_eof`.
     ///
     /// # Errors
     ///
@@ -136,15 +170,33 @@ impl StreamWriter {
         self.connection.end_writing()
     }
 
-    /// Whether [`write_eof`](Self::write_eof) is there to be used: always, on TCP.
+    /// Tells whether [`write_eof`](Self::write_eof) is there to be used: always, on TCP.
     pub fn can_write_eof(&self) -> bool {
         true
     }
 
-    /// Closes the connection, both directions, when all that was written is sent; that goes on in
-    /// the background. Nothing is received any more: the reader comes to its end.
+    /// Closes the connection, both directions, when all that was written is sent: asyncio's `close`.
     ///
-    /// Closing again does nothing.
+    /// Sending goes on in the background; [`wait_closed`](Self::wait_closed) waits for its end. Nothing is
+    /// received any more: the reader comes to its end. Closing again does nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let swallow = async |mut reader: ouroloop::StreamReader, _| reader.read_to_end().await.map(drop);
+    /// # let server = start_server(swallow, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (_reader, writer) = open_connection("127.0.0.1", port).await?;
+    /// writer.write(b"bye")?;
+    /// writer.close();
+    /// assert!(writer.is_closing());
+    /// writer.wait_closed().await?;
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.connection.close();
     }
@@ -154,12 +206,12 @@ impl StreamWriter {
         self.connection.abort();
     }
 
-    /// Whether it is closed, or being closed.
+    /// Tells whether it is closed, or being closed.
     pub fn is_closing(&self) -> bool {
         self.connection.is_closing()
     }
 
-    /// Waits until the connection is closed; call [`close`](Self::close) first.
+    /// Waits until the connection is closed; call [`close`](Self::close) first. asyncio's `wait_closed`.
     ///
     /// # Errors
     ///
@@ -168,17 +220,22 @@ impl StreamWriter {
     /// # Cancellation
     ///
     /// The wait is given up; the closing goes on.
+    ///
+    /// # Ordering
+    ///
+    /// Those who wait resume in the iteration after the one that closes the connection, in the order in which
+    /// they came.
     pub async fn wait_closed(&self) -> Result<(), NetError> {
         self.connection.wait_closed().await
     }
 
-    /// The address of the peer: asyncio's `get_extra_info("peername")`. Known after closing, too.
+    /// Gives the address of the peer: asyncio's `get_extra_info("peername")`. Known after closing, too.
     #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.connection.peer_addr()
     }
 
-    /// The address of this end: asyncio's `get_extra_info("sockname")`. Known after closing, too.
+    /// Gives the address of this end: asyncio's `get_extra_info("sockname")`. Known after closing, too.
     #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.connection.local_addr()
@@ -190,6 +247,22 @@ impl StreamWriter {
     /// # Errors
     ///
     /// [`NetError::InvalidWaterMarks`] if low is above high.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let server = start_server(async |_, _| {}, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (_reader, writer) = open_connection("127.0.0.1", port).await?;
+    /// writer.set_write_buffer_limits(4096, None)?;
+    /// assert_eq!(writer.write_buffer_limits(), (1024, 4096));
+    /// writer.set_write_buffer_limits(0, None)?; // now `drain` waits until all is sent
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_write_buffer_limits(
         &self,
         high: impl Into<Option<usize>>,
@@ -200,14 +273,14 @@ impl StreamWriter {
         Ok(())
     }
 
-    /// The low and the high mark: asyncio's `get_write_buffer_limits`.
+    /// Gives the low and the high mark, in bytes: asyncio's `get_write_buffer_limits`.
     #[doc(alias = "get_write_buffer_limits")]
     pub fn write_buffer_limits(&self) -> (usize, usize) {
         let marks = self.connection.water_marks();
         (marks.low, marks.high)
     }
 
-    /// How many bytes are queued: asyncio's `get_write_buffer_size`.
+    /// Gives how many bytes are queued: asyncio's `get_write_buffer_size`.
     #[doc(alias = "get_write_buffer_size")]
     pub fn write_buffer_size(&self) -> usize {
         self.connection.queued()

@@ -9,7 +9,7 @@ use super::StreamReader;
 use super::until::Search;
 use crate::error::NetError;
 
-/// The stream of [`StreamReader::lines`].
+/// The stream of [`StreamReader::lines`], which has an example.
 ///
 /// # Cancellation
 ///

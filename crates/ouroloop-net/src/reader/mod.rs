@@ -18,7 +18,8 @@ use crate::error::NetError;
 const READ_SIZE_MIN: usize = 4 * 1024;
 const READ_SIZE_MAX: usize = 64 * 1024;
 
-/// The receiving end of a connection.
+/// The receiving end of a connection: what [`open_connection`](crate::open_connection()) and the handlers of
+/// [`start_server`](crate::start_server()) are given.
 ///
 /// What has been received and not been read is in a buffer. It is filled only while somebody reads,
 /// so a peer that sends faster than it is read from is held up by the kernel: at most twice the
@@ -26,7 +27,8 @@ const READ_SIZE_MAX: usize = 64 * 1024;
 /// [`read_to_end`](Self::read_to_end) ask for more.
 ///
 /// asyncio's `StreamReader` has the same methods. One task reads at a time: the methods want
-/// `&mut self`, so a second reader, which asyncio refuses when it waits, does not compile.
+/// `&mut self`, so a second reader, which asyncio refuses when it waits, does not compile. It is futures-io's
+/// `AsyncRead` and `AsyncBufRead` as well.
 ///
 /// Dropping it leaves the connection open for its [`StreamWriter`](crate::StreamWriter).
 ///
@@ -54,27 +56,25 @@ const READ_SIZE_MAX: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_net::{NetError, open_connection, start_server};
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{NetError, StreamReader, StreamWriter, open_connection, start_server};
 ///
-/// let event_loop = new_event_loop()?;
-/// let line = event_loop.run_until_complete(async {
-///     let server = start_server(async |_reader, writer| {
-///         writer.write(b"hello\nand goodbye").ok();
-///         writer.close();
-///     }, "127.0.0.1", 0).await?;
-///     let addr = server.local_addrs()[0];
-///     let (mut reader, _writer) = open_connection(&addr.ip().to_string(), addr.port()).await?;
-///     let line = reader.readline().await?;
+/// async fn greet(_reader: StreamReader, writer: StreamWriter) -> Result<(), NetError> {
+///     writer.write(b"hello\nand goodbye")?;
+///     writer.close();
+///     writer.wait_closed().await
+/// }
+///
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), NetError> {
+///     let server = start_server(greet, "127.0.0.1", 0).await?;
+///     let port = server.local_addrs()[0].port();
+///     let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+///     assert_eq!(reader.readline().await?, b"hello\n");
 ///     assert_eq!(reader.readexactly(4).await?, b"and ");
 ///     assert_eq!(reader.read_to_end().await?, b"goodbye");
 ///     assert!(reader.at_eof());
-///     Ok::<_, NetError>(line)
-/// })??;
-/// assert_eq!(line, b"hello\n");
-/// event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     Ok(())
+/// }
 /// ```
 pub struct StreamReader {
     connection: Rc<Connection>,
@@ -107,6 +107,29 @@ impl StreamReader {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"hello");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// let mut text = Vec::new();
+    /// loop {
+    ///     let piece = reader.read(1024).await?;
+    ///     if piece.is_empty() {
+    ///         break;
+    ///     }
+    ///     text.extend(piece);
+    /// }
+    /// assert_eq!(text, b"hello");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn read(&mut self, limit: usize) -> Result<Vec<u8>, NetError> {
         self.check()?;
         if limit > 0 && self.buffer.is_empty() && !self.eof {
@@ -115,7 +138,7 @@ impl StreamReader {
         Ok(self.buffer.take(limit))
     }
 
-    /// Reads until the peer closes its side, however much that is.
+    /// Reads until the peer closes its side, however much that is: asyncio's `read()`.
     ///
     /// # Errors
     ///
@@ -123,7 +146,26 @@ impl StreamReader {
     ///
     /// # Cancellation
     ///
-    /// Nothing is lost: what was received is in the buffer. (asyncio loses it.)
+    /// Nothing is lost: what was received is in the buffer.
+    ///
+    /// # Differences from asyncio
+    ///
+    /// There a cancelled `read()` loses what it had received.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"hello");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn read_to_end(&mut self) -> Result<Vec<u8>, NetError> {
         self.check()?;
         while !self.eof {
@@ -132,7 +174,7 @@ impl StreamReader {
         Ok(self.buffer.take_all())
     }
 
-    /// Reads `count` bytes, whatever the limit is.
+    /// Reads `count` bytes, whatever the limit is: asyncio's `readexactly`.
     ///
     /// # Errors
     ///
@@ -142,6 +184,23 @@ impl StreamReader {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"\0\x05hello");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// let length = reader.readexactly(2).await?;
+    /// let length = u16::from_be_bytes([length[0], length[1]]);
+    /// assert_eq!(reader.readexactly(length.into()).await?, b"hello");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn readexactly(&mut self, count: usize) -> Result<Vec<u8>, NetError> {
         self.check()?;
         while self.buffer.len() < count {
@@ -157,7 +216,7 @@ impl StreamReader {
     }
 
     /// Reads a line, with its `\n`; what is left, without one, at the end of the stream; empty when
-    /// nothing is left.
+    /// nothing is left. asyncio's `readline`.
     ///
     /// # Errors
     ///
@@ -167,12 +226,29 @@ impl StreamReader {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"one\ntwo");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// assert_eq!(reader.readline().await?, b"one\n");
+    /// assert_eq!(reader.readline().await?, b"two");
+    /// assert_eq!(reader.readline().await?, b"");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn readline(&mut self) -> Result<Vec<u8>, NetError> {
         let mut search = Search::newline();
         poll_fn(|cx| self.poll_line(cx, &mut search)).await
     }
 
-    /// Reads up to `separator`, and it too.
+    /// Reads up to `separator`, and it too: asyncio's `readuntil`.
     ///
     /// # Errors
     ///
@@ -184,6 +260,22 @@ impl StreamReader {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"Host: here\r\n\r\nbody");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// assert_eq!(reader.readuntil(b"\r\n\r\n").await?, b"Host: here\r\n\r\n");
+    /// assert_eq!(reader.read_to_end().await?, b"body");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn readuntil(&mut self, separator: &[u8]) -> Result<Vec<u8>, NetError> {
         self.readuntil_any(&[separator]).await
     }
@@ -193,26 +285,60 @@ impl StreamReader {
     ///
     /// # Errors
     ///
-    /// As [`readuntil`](Self::readuntil).
+    /// As for [`readuntil`](Self::readuntil).
     ///
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"how? so.");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// assert_eq!(reader.readuntil_any(&[b".", b"?"]).await?, b"how?");
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn readuntil_any(&mut self, separators: &[&[u8]]) -> Result<Vec<u8>, NetError> {
         let mut search = Search::new(separators)?;
         let end = poll_fn(|cx| self.poll_until(cx, &mut search)).await?;
         Ok(self.buffer.take(end))
     }
 
-    /// The lines as a stream, up to the end: asyncio's `async for line in reader`.
+    /// Gives the lines as a stream, up to the end: asyncio's `async for line in reader`.
     ///
     /// Its items are what [`readline`](Self::readline) gives. It ends after an error, except that it
     /// goes on with the next line after [`NetError::LineTooLong`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"one\ntwo\n");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// let mut lines = reader.lines();
+    /// while let Some(line) = lines.next().await {
+    ///     print!("{}", String::from_utf8_lossy(&line?));
+    /// }
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lines(&mut self) -> Lines<'_> {
         Lines::new(self)
     }
 
-    /// Whether the stream has ended and everything was read.
+    /// Tells whether the stream has ended and everything was read.
     ///
     /// That the peer has closed its side is known once the loop has heard of it; `false` says nothing
     /// about what will come.
@@ -224,7 +350,7 @@ impl StreamReader {
         self.eof && self.buffer.is_empty()
     }
 
-    /// How many bytes there may be before a separator.
+    /// Gives how many bytes there may be before a separator.
     pub fn limit(&self) -> usize {
         self.limit
     }

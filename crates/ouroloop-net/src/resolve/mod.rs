@@ -17,7 +17,8 @@ pub(crate) use self::lookups::Lookups;
 use crate::error::NetError;
 use crate::net::Net;
 
-/// Looks up the addresses of a name, in the order in which they are to be tried.
+/// Looks up the addresses of a name, in the order in which they are to be tried: asyncio's
+/// `loop.getaddrinfo`.
 ///
 /// An address is its own answer, without a thread. Else the system is asked, on one of at most 16
 /// threads that the loop has for this alone; further questions wait for their turn.
@@ -25,25 +26,34 @@ use crate::net::Net;
 /// # Errors
 ///
 /// [`NetError::NameNotFound`] with what the resolver said; [`NetError::LoopClosed`];
-/// [`NetError::Io`] if no thread is to be had.
+/// [`NetError::Io`] if no thread is to be had, or no loop is running.
 ///
 /// # Cancellation
 ///
 /// Returns at once. A question that waits for its turn is never asked; the late answer to any other
 /// is dropped.
 ///
+/// # Ordering
+///
+/// An address does not suspend. Else it takes the iterations of a promise that another thread sets.
+///
+/// # Differences from asyncio
+///
+/// It gives socket addresses of TCP, and has no `family`, `type`, `proto` and `flags`.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_net::getaddrinfo;
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{NetError, getaddrinfo};
 ///
-/// let event_loop = new_event_loop()?;
-/// let addrs = event_loop.run_until_complete(getaddrinfo("::1", 80))??;
-/// assert_eq!(addrs, ["[::1]:80".parse()?]);
-/// event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), NetError> {
+///     assert_eq!(getaddrinfo("::1", 80).await?, ["[::1]:80".parse().unwrap()]);
+///     for addr in getaddrinfo("localhost", 80).await? {
+///         assert!(addr.ip().is_loopback());
+///     }
+///     Ok(())
+/// }
 /// ```
 pub async fn getaddrinfo(host: impl AsRef<str>, port: u16) -> Result<Vec<SocketAddr>, NetError> {
     let host = host.as_ref();
@@ -73,20 +83,35 @@ pub async fn getaddrinfo(host: impl AsRef<str>, port: u16) -> Result<Vec<SocketA
 }
 
 /// Answers the questions of [`getaddrinfo`], on a thread where it may block.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopNet, Resolver, getaddrinfo, get_running_loop};
+/// use std::io;
+///
+/// ouroloop::run(async {
+///     let nobody = Resolver::new(|_, _| Err(io::Error::other("no network")));
+///     get_running_loop().unwrap().set_getaddrinfo(nobody).unwrap();
+///     let error = getaddrinfo("printer", 631).await.unwrap_err();
+///     assert_eq!(error.to_string(), "cannot look up `printer`: no network");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct Resolver(Arc<Resolve>);
 
 type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 impl Resolver {
-    /// A resolver that calls `f` with a name and a port.
+    /// Makes a resolver that calls `f` with a name and a port.
     pub fn new(
         f: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Resolver {
         Resolver(Arc::new(f))
     }
 
-    /// The one of the operating system.
+    /// Gives the one of the operating system.
     pub fn system() -> Resolver {
         Resolver::new(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
     }
@@ -102,11 +127,16 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// What asyncio's loop has for networks.
+/// The methods of asyncio's loop that are about networks. Imported, it adds them to every loop.
+///
+/// # Examples
+///
+/// [`set_getaddrinfo`](LoopNet::set_getaddrinfo) has one.
 pub trait LoopNet {
     /// Exchanges who answers [`getaddrinfo`] on this loop, as asyncio does by overriding the method:
-    /// a cache, another protocol, or a test that wants names of its own. Addresses are not asked
-    /// about. `None` is the operating system.
+    /// a cache, another protocol, or a test that wants names of its own.
+    ///
+    /// Addresses are not asked about. `None` is the operating system.
     ///
     /// # Errors
     ///
@@ -115,18 +145,15 @@ pub trait LoopNet {
     /// # Examples
     ///
     /// ```
-    /// use ouroloop_core::new_event_loop;
-    /// use ouroloop_net::{LoopNet, Resolver, getaddrinfo};
-    /// use ouroloop_task::LoopTasks;
+    /// use ouroloop::{LoopNet, Resolver, get_running_loop, getaddrinfo};
     ///
-    /// let event_loop = new_event_loop()?;
-    /// event_loop.set_getaddrinfo(Resolver::new(|_name, port| {
-    ///     Ok(vec![([10, 0, 0, 1], port).into()])
-    /// }))?;
-    /// let addrs = event_loop.run_until_complete(getaddrinfo("printer", 631))??;
-    /// assert_eq!(addrs, ["10.0.0.1:631".parse()?]);
-    /// event_loop.close()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ouroloop::run(async {
+    ///     let printer = Resolver::new(|_name, port| Ok(vec![([10, 0, 0, 1], port).into()]));
+    ///     get_running_loop().unwrap().set_getaddrinfo(printer).unwrap();
+    ///     let addrs = getaddrinfo("printer", 631).await.unwrap();
+    ///     assert_eq!(addrs, ["10.0.0.1:631".parse().unwrap()]);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     fn set_getaddrinfo(&self, resolver: impl Into<Option<Resolver>>) -> Result<(), LoopError>;
 }

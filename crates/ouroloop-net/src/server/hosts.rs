@@ -10,6 +10,21 @@ use crate::socket;
 
 /// The hosts that a server listens on: one name or address, several, or `None` (and `""`) for all
 /// interfaces, as for asyncio.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Hosts, start_server};
+///
+/// ouroloop::run(async {
+///     let everywhere = Hosts::from(None);
+///     start_server(async |_, _| {}, everywhere, 0).await?;
+///     let here = start_server(async |_, _| {}, ["127.0.0.1", "::1"], 0).await?;
+///     assert!(here.local_addrs().iter().all(|addr| addr.ip().is_loopback()));
+///     Ok::<_, ouroloop::NetError>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Hosts(Vec<String>);
 

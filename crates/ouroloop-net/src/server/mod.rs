@@ -28,7 +28,7 @@ use crate::writer::StreamWriter;
 const BACKLOG: u32 = 100;
 
 /// Listens on a port of this machine, by TCP, and calls `handler` with both ends of each connection
-/// that comes in. What it returns runs as a task of its own.
+/// that comes in. What it returns runs as a task of its own. asyncio's `start_server`.
 ///
 /// `host` is a name or an address, several of them, or `None` for all interfaces: see [`Hosts`].
 /// With port 0 the system chooses one, for each address: see [`Server::local_addrs`].
@@ -40,8 +40,8 @@ const BACKLOG: u32 = 100;
 ///
 /// # Errors
 ///
-/// [`NetError::NameNotFound`]; [`NetError::BindFailed`]; [`NetError::Io`] if listening fails; and
-/// [`NetError::LoopClosed`].
+/// [`NetError::NameNotFound`]; [`NetError::BindFailed`]; [`NetError::Io`] if listening fails, or no loop is
+/// running; and [`NetError::LoopClosed`].
 ///
 /// # Cancellation
 ///
@@ -55,9 +55,7 @@ const BACKLOG: u32 = 100;
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::new_event_loop;
-/// use ouroloop_net::{NetError, StreamReader, StreamWriter, open_connection, start_server};
-/// use ouroloop_task::LoopTasks;
+/// use ouroloop::{NetError, StreamReader, StreamWriter, open_connection, start_server};
 ///
 /// async fn shout(mut reader: StreamReader, writer: StreamWriter) -> Result<(), NetError> {
 ///     let line = reader.readline().await?;
@@ -65,21 +63,17 @@ const BACKLOG: u32 = 100;
 ///     writer.drain().await
 /// }
 ///
-/// let event_loop = new_event_loop()?;
-/// let answer = event_loop.run_until_complete(async {
+/// #[ouroloop::main]
+/// async fn main() -> Result<(), NetError> {
 ///     let server = start_server(shout, "127.0.0.1", 0).await?;
 ///     let port = server.local_addrs()[0].port();
 ///     let (mut reader, writer) = open_connection("127.0.0.1", port).await?;
 ///     writer.write(b"hello\n")?;
-///     let answer = reader.readline().await?;
+///     assert_eq!(reader.readline().await?, b"HELLO\n");
 ///     writer.close();
 ///     server.close();
-///     server.wait_closed().await?;
-///     Ok::<_, NetError>(answer)
-/// })??;
-/// assert_eq!(answer, b"HELLO\n");
-/// event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///     server.wait_closed().await
+/// }
 /// ```
 pub fn start_server<H, F>(handler: H, host: impl Into<Hosts>, port: u16) -> StartServer
 where
@@ -111,6 +105,26 @@ where
 type Spawn = dyn Fn(TaskBuilder, StreamReader, StreamWriter) -> FutureRef;
 
 /// The future of [`start_server`], and its options, to be set before it is awaited.
+///
+/// # Cancellation
+///
+/// As described for [`start_server`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::start_server;
+///
+/// ouroloop::run(async {
+///     let server = start_server(async |_, _| {}, "127.0.0.1", 0)
+///         .limit(1024)
+///         .start_serving(false)
+///         .await?;
+///     assert!(!server.is_serving());
+///     server.start_serving().await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "nothing is served unless this is awaited"]
 pub struct StartServer {
     state: State,
@@ -131,19 +145,32 @@ struct Options {
 }
 
 impl StartServer {
-    /// The limit of the readers: see [`OpenConnection::limit`](crate::OpenConnection::limit).
+    /// Sets the limit of the readers, in bytes: see [`OpenConnection::limit`](crate::OpenConnection::limit).
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`start_server`].
     pub fn limit(self, limit: usize) -> StartServer {
         self.with(|options| options.limit = limit)
     }
 
-    /// How many connections may wait to be accepted, and are accepted at most in one iteration; 100
-    /// unless set.
+    /// Sets how many connections may wait to be accepted, and are accepted at most in one iteration; 100
+    /// unless set, at least 1.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`start_server`].
     pub fn backlog(self, backlog: u32) -> StartServer {
         self.with(|options| options.backlog = backlog.max(1))
     }
 
-    /// Whether to accept at once; else [`Server::start_serving`] begins. Until then the sockets are
-    /// bound and connecting to them is refused.
+    /// Sets whether to accept at once, as it does unless told otherwise; else [`Server::start_serving`] begins.
+    ///
+    /// Until then the sockets are bound and connecting to them is refused.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`start_server`].
     pub fn start_serving(self, start: bool) -> StartServer {
         self.with(|options| options.start_serving = start)
     }
@@ -203,16 +230,38 @@ async fn start(options: Options) -> Result<Server, NetError> {
     Ok(server)
 }
 
-/// Listening sockets, and the connections that came from them. Clones are the same server.
+/// Listening sockets, and the connections that came from them: what [`start_server`] gives. Clones are the
+/// same server.
 ///
 /// Dropping it changes nothing: it goes on until [`close`](Self::close), or the end of its loop.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{NetError, Server, open_connection, start_server};
+///
+/// async fn shut_down(server: Server) -> Result<(), NetError> {
+///     server.close(); // nobody new
+///     server.close_clients(); // and the others as soon as all is sent
+///     server.wait_closed().await
+/// }
+///
+/// ouroloop::run(async {
+///     let patient = async |mut reader: ouroloop::StreamReader, _| reader.read_to_end().await.map(drop);
+///     let server = start_server(patient, "127.0.0.1", 0).await?;
+///     let port = server.local_addrs()[0].port();
+///     let _ends = open_connection("127.0.0.1", port).await?;
+///     shut_down(server).await
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Server {
     shared: Rc<Shared>,
 }
 
 impl Server {
-    /// Begins to accept connections; does nothing if that was done already.
+    /// Begins to accept connections; does nothing if that was done already. asyncio's `start_serving`.
     ///
     /// # Errors
     ///
@@ -232,7 +281,7 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until [`close`](Self::close) is called, and all clients are gone.
+    /// Serves until [`close`](Self::close) is called, and all clients are gone: asyncio's `serve_forever`.
     ///
     /// # Errors
     ///
@@ -248,6 +297,24 @@ impl Server {
     /// # Differences from asyncio
     ///
     /// When somebody else closes the server, this returns; asyncio raises `CancelledError`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{create_task, sleep, start_server};
+    /// use std::time::Duration;
+    ///
+    /// ouroloop::run(async {
+    ///     let server = start_server(async |_, _| {}, "127.0.0.1", 0).await?;
+    ///     let closing = server.clone();
+    ///     create_task(async move {
+    ///         sleep(Duration::from_millis(1)).await;
+    ///         closing.close();
+    ///     });
+    ///     server.serve_forever().await
+    /// })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn serve_forever(&self) -> Result<(), NetError> {
         if self.shared.forever.get() {
             return Err(NetError::AlreadyServing);
@@ -266,7 +333,7 @@ impl Server {
         Ok(())
     }
 
-    /// Closes the listening sockets. The connections that there are go on.
+    /// Closes the listening sockets: asyncio's `close`. The connections that there are go on.
     ///
     /// Closing again does nothing.
     pub fn close(&self) {
@@ -274,7 +341,7 @@ impl Server {
     }
 
     /// Waits until the server is closed and all connections that it accepted are gone, in either
-    /// order.
+    /// order: asyncio's `wait_closed`.
     ///
     /// # Errors
     ///
@@ -283,6 +350,11 @@ impl Server {
     /// # Cancellation
     ///
     /// The wait is given up.
+    ///
+    /// # Ordering
+    ///
+    /// It does not suspend if that is so already; else those who wait resume one iteration later, in the order
+    /// in which they came.
     pub async fn wait_closed(&self) -> Result<(), NetError> {
         loop {
             if self.shared.net.event_loop().is_closed() {
@@ -296,26 +368,26 @@ impl Server {
     }
 
     /// Closes the connections that there are: each one sends what was written first, as
-    /// [`StreamWriter::close`] does.
+    /// [`StreamWriter::close`] does. asyncio's `close_clients`.
     pub fn close_clients(&self) {
         for client in self.shared.clients() {
             client.close();
         }
     }
 
-    /// Closes the connections that there are at once, and drops what was not sent.
+    /// Closes the connections that there are at once, and drops what was not sent: asyncio's `abort_clients`.
     pub fn abort_clients(&self) {
         for client in self.shared.clients() {
             client.abort();
         }
     }
 
-    /// Whether connections are being accepted.
+    /// Tells whether connections are being accepted.
     pub fn is_serving(&self) -> bool {
         !self.shared.listeners.borrow().is_empty()
     }
 
-    /// The addresses of the sockets; none once the server is closed. asyncio has `sockets` for it.
+    /// Gives the addresses of the sockets; none once the server is closed. asyncio has `sockets` for it.
     #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let idle = self.shared.idle.borrow();
@@ -325,7 +397,7 @@ impl Server {
         serving.chain(idle).collect()
     }
 
-    /// How many of the connections that it accepted are there.
+    /// Counts the connections that it accepted and that are not gone.
     pub fn client_count(&self) -> usize {
         self.shared.clients.borrow().len()
     }
