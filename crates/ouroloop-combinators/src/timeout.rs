@@ -62,19 +62,17 @@ pub fn timeout<F: IntoFuture>(
 }
 
 /// [`timeout`] on behalf of a function of this crate.
-pub(crate) fn timeout_for<F: IntoFuture>(
+pub(crate) async fn timeout_for<F: IntoFuture>(
     caller: Caller,
     delay: Option<Duration>,
     future: F,
-) -> impl Future<Output = Result<F::Output, TimeoutError>> {
-    async move {
-        let guard = Guard::enter(caller);
-        if let Some(delay) = delay {
-            guard.handle.set_delay(delay);
-        }
-        let caught = guard.scope.catch(future.into_future()).await;
-        guard.exit(caught).await
+) -> Result<F::Output, TimeoutError> {
+    let guard = Guard::enter(caller);
+    if let Some(delay) = delay {
+        guard.handle.set_delay(delay);
     }
+    let caught = guard.scope.catch(future.into_future()).await;
+    guard.exit(caught).await
 }
 
 /// Runs `future` until `when` on the clock of the loop, at most: asyncio's `async with timeout_at(when)`.

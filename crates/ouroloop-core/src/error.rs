@@ -26,7 +26,7 @@ pub enum LoopError {
     AlreadyRunning,
 
     /// The loop is closed; it takes no more work and cannot be opened again.
-    #[error("event loop is closed: make a new one with new_event_loop()")]
+    #[error("event loop is closed: make a new one, with new_event_loop() or a new Runner")]
     Closed,
 
     /// Nothing is ready and nothing can become ready: on virtual time there is no timer left to

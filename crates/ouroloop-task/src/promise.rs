@@ -550,7 +550,8 @@ impl<T> Drop for PromiseCell<T> {
         tasks.bury(&self.header);
         if self.header.has(UNREAD) {
             let context =
-                ouroloop_core::ExceptionContext::new("Promise exception was never retrieved");
+                ouroloop_core::ExceptionContext::new("Promise exception was never retrieved")
+                    .with_created_at(self.created_at);
             if let Some(Err(error)) = self.outcome.get() {
                 let context = error.clone().describe_in(context);
                 tasks.event_loop.call_exception_handler(context);

@@ -72,6 +72,8 @@ pub(crate) const LINKED: u32 = 1 << 4;
 pub(crate) const EXPIRED: u32 = 1 << 5;
 /// Its expiry is in the ready queue.
 pub(crate) const EXPIRING: u32 = 1 << 6;
+/// Of a root: its task has begun its first step.
+pub(crate) const STARTED: u32 = 1 << 7;
 
 impl ScopeRecord {
     pub(crate) fn new() -> ScopeRecord {
@@ -104,7 +106,7 @@ impl ScopeRecord {
     /// Of a root: its task leaves the ready queue and is polled.
     #[inline]
     pub(crate) fn begin_step(&mut self) -> Rc<dyn TaskObject> {
-        self.flags = self.flags & !(SCHEDULED | WOKEN) | RUNNING;
+        self.flags = self.flags & !(SCHEDULED | WOKEN) | RUNNING | STARTED;
         self.cell.clone().expect("only root scopes are scheduled")
     }
 

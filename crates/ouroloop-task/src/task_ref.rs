@@ -276,7 +276,13 @@ impl std::fmt::Debug for FutureRef {
                     info.created_at
                 )
             }
-            None => write!(f, "<promise, {state}>"),
+            None => {
+                let what = self.0.state();
+                match what.created_at {
+                    Some(place) => write!(f, "<{} created at {place}, {state}>", what.kind),
+                    None => write!(f, "<{}, {state}>", what.kind),
+                }
+            }
         }
     }
 }

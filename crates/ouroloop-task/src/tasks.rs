@@ -30,7 +30,7 @@ use crate::cancel::AskStack;
 use crate::error::TaskError;
 use crate::header::{Awaited, Header};
 use crate::node::{DoneCallback, Node, Wake};
-use crate::scope::{CANCEL_PENDING, RUNNING, SCHEDULED, ScopeRecord, WOKEN};
+use crate::scope::{CANCEL_PENDING, RUNNING, SCHEDULED, STARTED, ScopeRecord, WOKEN};
 use crate::task_cell::TaskObject;
 use crate::task_ref::{FutureRef, TaskInfo};
 use crate::waker;
@@ -389,13 +389,23 @@ impl Tasks {
     fn step_with_cancellation(&self, root: Key) {
         // Still scheduled: what this wakes must not queue the task once more.
         self.deliver(root);
-        let (cell, mark) = {
+        let (started, cell, mark) = {
             let mut scopes = self.scopes.borrow_mut();
             let record = scopes.at_mut(root.index);
-            (record.begin_step(), record.take_mark())
+            (record.has(STARTED), record.begin_step(), record.take_mark())
         };
         match mark {
-            Some(mark) => self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled))),
+            Some(mark) => {
+                if !started && self.event_loop.debug() {
+                    self.event_loop.warn(&format!(
+                        "{} created at {} was {} before its first step: its coroutine never ran",
+                        cell.info().describe(),
+                        cell.info().created_at,
+                        mark.cancelled
+                    ));
+                }
+                self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled)));
+            }
             None => self.poll(root, cell),
         }
     }

@@ -17,6 +17,7 @@ use crate::node::{Node, Target, Wake};
 use crate::resource::Resource;
 use crate::scope::Mark;
 use crate::tasks::Tasks;
+use crate::wait_graph;
 
 /// A wait under way. Its owner holds what it waits for.
 pub(crate) struct Wait {
@@ -86,6 +87,10 @@ impl Wait {
             .scopes
             .borrow_mut()
             .link_wait(&mut nodes, scope, self.key.index);
+        drop(nodes);
+        if self.tasks.event_loop.debug() {
+            wait_graph::warn_of_circle(&self.tasks);
+        }
         Poll::Pending
     }
 

@@ -189,6 +189,37 @@ impl TaskWaits {
     }
 }
 
+/// Beyond so many tasks nobody looks for circles at each await.
+const WATCHED_TASKS_MAX: usize = 1_000;
+
+/// Debug mode: warns if the current task has just begun to wait for itself, through others.
+///
+/// No more than a warning, since a task that waits for several things may be woken by another one.
+pub(crate) fn warn_of_circle(tasks: &Tasks) {
+    let Some(current) = tasks.current_cell() else {
+        return;
+    };
+    let is_edge = TaskWaits::of(tasks, &current).edges().next().is_some();
+    if !is_edge || tasks.all().len() > WATCHED_TASKS_MAX {
+        return;
+    }
+    let graph = WaitGraph::of(tasks);
+    let id = current.info().id;
+    if let Some(circle) = graph.cycles().iter().find(|circle| circle.contains(&id)) {
+        let names: Vec<_> = circle
+            .iter()
+            .chain(circle.first())
+            .filter_map(|id| graph.task(*id))
+            .map(|task| format!("{:?} created at {}", task.name, task.created_at))
+            .collect();
+        tasks.event_loop.warn(&format!(
+            "tasks wait for each other in a circle: {}; none of them will end unless something \
+             else wakes one: break the circle",
+            names.join(" -> ")
+        ));
+    }
+}
+
 fn describe(target: &Target) -> ResourceState {
     match target {
         Target::Itself => ResourceState::new("Waiter", None),
