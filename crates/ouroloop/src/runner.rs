@@ -3,7 +3,9 @@
 use std::future::Future;
 
 use ouroloop_combinators::cancel_all_tasks;
-use ouroloop_core::{Clock, Context, EventLoop, LoopError, set_event_loop, snapshot_context};
+use ouroloop_core::{
+    Clock, Context, EventLoop, ExceptionContext, LoopError, set_event_loop, snapshot_context,
+};
 use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
 
 /// Runs `main` on a new loop until it is done, and then shuts down in order: asyncio's `run`.
@@ -221,8 +223,13 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
+        let event_loop = match &self.state {
+            State::Open { event_loop, .. } => event_loop.downgrade(),
+            State::Created | State::Closed => return,
+        };
         if let Err(error) = self.close() {
-            tracing::error!(target: "ouroloop::runner", %error, "the shutdown failed");
+            let context = ExceptionContext::new("the shutdown of a Runner failed");
+            event_loop.default_exception_handler(&context.with_exception(error));
         }
     }
 }
