@@ -39,5 +39,5 @@ pub use running::{
     get_event_loop, get_running_loop, running_loop_id, set_event_loop, with_running,
 };
 pub use selector::{
-    Event, Interest, ScriptedSelector, Selector, SelectorCall, SelectorWaker, Token,
+    Interest, ScriptedSelector, Selector, SelectorCall, SelectorEvent, SelectorWaker, Token,
 };

@@ -22,7 +22,7 @@ use crate::io::IoTable;
 use crate::ready::ReadyQueue;
 use crate::remote::RemoteShared;
 use crate::timers::Timers;
-use crate::{Client, Event, LoopId, Selector};
+use crate::{Client, LoopId, Selector, SelectorEvent};
 
 pub(crate) struct Inner {
     pub(crate) id: LoopId,
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     /// How many entries `io` has; looked at in every iteration.
     pub(crate) io_count: Cell<usize>,
     /// Polled and not yet dispatched.
-    pub(crate) events: RefCell<Vec<Event>>,
+    pub(crate) events: RefCell<Vec<SelectorEvent>>,
     pub(crate) polling: PollState,
 
     pub(crate) exception_handler: RefCell<Option<ExceptionHandler>>,

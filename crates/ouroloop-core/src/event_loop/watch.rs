@@ -9,7 +9,7 @@ use super::LoopRef;
 use crate::handle::Scheduled;
 use crate::io::{Callbacks, Direction, FdHandle, IoSource, Owner, SourceState};
 use crate::ready::Ready;
-use crate::{Event, LoopError, Token, snapshot_context};
+use crate::{LoopError, SelectorEvent, Token, snapshot_context};
 
 impl LoopRef {
     /// Calls `f` in every iteration in which `fd` has something to read. Replaces the reader that
@@ -106,7 +106,7 @@ impl LoopRef {
     }
 
     /// Queues or wakes whomever an event concerns.
-    pub(super) fn dispatch(&self, event: Event) {
+    pub(super) fn dispatch(&self, event: SelectorEvent) {
         // Bound first: the table must not be borrowed when wakers run.
         let owner = self.inner().io.borrow().owner(event.token);
         match owner {

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use crate::{Event, LoopError, LoopRef, Token};
+use crate::{LoopError, LoopRef, SelectorEvent, Token};
 
 /// Owns `io` and knows whether it is ready.
 ///
@@ -198,7 +198,7 @@ struct Side {
 
 impl SourceState {
     /// Notes an event, and returns who is to be woken: the reader's side first.
-    pub(crate) fn note(&self, event: &Event) -> [Option<Waker>; 2] {
+    pub(crate) fn note(&self, event: &SelectorEvent) -> [Option<Waker>; 2] {
         let read_closed = event.read_closed || event.error;
         let write_closed = event.write_closed || event.error;
         [

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 
-use super::{Event, Interest, Selector, SelectorWaker, Token};
+use super::{Interest, Selector, SelectorEvent, SelectorWaker, Token};
 
 /// Not a token of the loop's table, which would have to be full first.
 const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -57,7 +57,11 @@ impl Selector for MioSelector {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+    fn select(
+        &mut self,
+        events: &mut Vec<SelectorEvent>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             // The loop computes the timeout anew, so a storm of signals cannot stretch the wait.
@@ -121,8 +125,8 @@ fn interests(interest: Interest) -> mio::Interest {
     }
 }
 
-fn translate(event: &mio::event::Event) -> Event {
-    Event {
+fn translate(event: &mio::event::Event) -> SelectorEvent {
+    SelectorEvent {
         token: unpack(event.token()),
         readable: event.is_readable(),
         writable: event.is_writable(),

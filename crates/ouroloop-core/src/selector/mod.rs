@@ -46,7 +46,11 @@ pub trait Selector {
     /// # Errors
     ///
     /// Those of the operating system. An interrupted wait is not one: it returns early.
-    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
+    fn select(
+        &mut self,
+        events: &mut Vec<SelectorEvent>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()>;
 
     /// What other threads hold to end a wait.
     fn waker(&self) -> Arc<dyn SelectorWaker>;
@@ -107,7 +111,7 @@ impl Interest {
 
 /// Something happened to a registered descriptor.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
-pub struct Event {
+pub struct SelectorEvent {
     /// Of the registration.
     pub token: Token,
     /// There is something to read, if only the end of the data.
@@ -122,10 +126,10 @@ pub struct Event {
     pub error: bool,
 }
 
-impl Event {
+impl SelectorEvent {
     /// An event in which nothing has happened yet; set what has.
-    pub const fn new(token: Token) -> Event {
-        Event {
+    pub const fn new(token: Token) -> SelectorEvent {
+        SelectorEvent {
             token,
             readable: false,
             writable: false,

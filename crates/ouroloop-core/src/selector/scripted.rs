@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Event, Interest, Selector, SelectorWaker, Token};
+use super::{Interest, Selector, SelectorEvent, SelectorWaker, Token};
 use crate::VirtualClock;
 use crate::clock::duration_to_ns;
 
@@ -49,7 +49,7 @@ struct Script {
     /// For the next poll, in this order.
     next: RefCell<Vec<Happening>>,
     /// What descriptors are ready for, and stay.
-    ready: RefCell<BTreeMap<RawFd, Event>>,
+    ready: RefCell<BTreeMap<RawFd, SelectorEvent>>,
     /// Those of them that the next poll reports, once each.
     armed: RefCell<Vec<RawFd>>,
     /// By the time they happen, then by the order in which they were scripted.
@@ -64,8 +64,8 @@ struct Script {
 
 /// An event that finds its token when it happens, or has one of its own.
 enum Happening {
-    Fd(RawFd, Event),
-    Raw(Event),
+    Fd(RawFd, SelectorEvent),
+    Raw(SelectorEvent),
 }
 
 /// What the loop asked of a [`ScriptedSelector`].
@@ -141,7 +141,7 @@ impl ScriptedSelector {
 
     /// Scripts an event of `fd` for the next poll; `what` says what happens to it. What `fd` is not
     /// registered for is left out.
-    pub fn next_poll(&self, fd: RawFd, what: impl FnOnce(&mut Event)) {
+    pub fn next_poll(&self, fd: RawFd, what: impl FnOnce(&mut SelectorEvent)) {
         self.script
             .next
             .borrow_mut()
@@ -150,7 +150,7 @@ impl ScriptedSelector {
 
     /// Says what `fd` is ready for from now on. As the kernel does, reports it at the next poll, and
     /// again whenever `fd` is registered anew.
-    pub fn set_ready(&self, fd: RawFd, what: impl FnOnce(&mut Event)) {
+    pub fn set_ready(&self, fd: RawFd, what: impl FnOnce(&mut SelectorEvent)) {
         let event = shape(what);
         self.script.ready.borrow_mut().insert(fd, event);
         self.arm(fd);
@@ -161,7 +161,7 @@ impl ScriptedSelector {
     /// # Panics
     ///
     /// If the selector was made without a clock.
-    pub fn at(&self, when: Duration, fd: RawFd, what: impl FnOnce(&mut Event)) {
+    pub fn at(&self, when: Duration, fd: RawFd, what: impl FnOnce(&mut SelectorEvent)) {
         assert!(
             self.script.clock.is_some(),
             "timed events need the clock that they are timed by"
@@ -176,7 +176,7 @@ impl ScriptedSelector {
     }
 
     /// Scripts an event for the next poll as it is: with a token that is out of date, say.
-    pub fn inject(&self, event: Event) {
+    pub fn inject(&self, event: SelectorEvent) {
         self.script.next.borrow_mut().push(Happening::Raw(event));
     }
 
@@ -253,7 +253,7 @@ impl ScriptedSelector {
     }
 
     /// Moves what happens now into `events`; says whether there was anything.
-    fn collect(&self, events: &mut Vec<Event>) -> bool {
+    fn collect(&self, events: &mut Vec<SelectorEvent>) -> bool {
         let before = events.len();
         for happening in self.script.next.take() {
             self.deliver(happening, events);
@@ -275,7 +275,7 @@ impl ScriptedSelector {
         events.len() > before
     }
 
-    fn deliver(&self, happening: Happening, events: &mut Vec<Event>) {
+    fn deliver(&self, happening: Happening, events: &mut Vec<SelectorEvent>) {
         match happening {
             Happening::Raw(event) => events.push(event),
             Happening::Fd(fd, event) => {
@@ -283,7 +283,7 @@ impl ScriptedSelector {
                 let Some(&(token, interest)) = registered.get(&fd) else {
                     return;
                 };
-                let event = Event {
+                let event = SelectorEvent {
                     token,
                     readable: event.readable && interest.readable,
                     read_closed: event.read_closed && interest.readable,
@@ -291,7 +291,7 @@ impl ScriptedSelector {
                     write_closed: event.write_closed && interest.writable,
                     error: event.error,
                 };
-                if event != Event::new(token) {
+                if event != SelectorEvent::new(token) {
                     events.push(event);
                 }
             }
@@ -349,7 +349,11 @@ impl Selector for ScriptedSelector {
         }
     }
 
-    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+    fn select(
+        &mut self,
+        events: &mut Vec<SelectorEvent>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
         self.record(SelectorCall::Select { timeout });
         if let Some(kind) = self.script.select_failures.borrow_mut().pop_front() {
             return Err(kind.into());
@@ -416,9 +420,9 @@ impl SelectorWaker for ScriptedWaker {
     }
 }
 
-fn shape(what: impl FnOnce(&mut Event)) -> Event {
+fn shape(what: impl FnOnce(&mut SelectorEvent)) -> SelectorEvent {
     // The token is filled in when the event is delivered.
-    let mut event = Event::new(Token {
+    let mut event = SelectorEvent::new(Token {
         slot: u32::MAX,
         generation: u32::MAX,
     });
@@ -452,9 +456,9 @@ mod tests {
             .unwrap();
         assert_eq!(
             events,
-            [Event {
+            [SelectorEvent {
                 readable: true,
-                ..Event::new(TOKEN)
+                ..SelectorEvent::new(TOKEN)
             }]
         );
         assert_eq!(clock.now(), Duration::from_secs(3));
@@ -466,9 +470,9 @@ mod tests {
         let mut selector = ScriptedSelector::new(VirtualClock::new());
         selector.register(5, TOKEN, Interest::READABLE).unwrap();
         selector.set_ready(5, |event| (event.readable, event.writable) = (true, true));
-        let readable = Event {
+        let readable = SelectorEvent {
             readable: true,
-            ..Event::new(TOKEN)
+            ..SelectorEvent::new(TOKEN)
         };
         let zero = Some(Duration::ZERO);
         let mut events = Vec::new();

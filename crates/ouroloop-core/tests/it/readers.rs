@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_core::{Context, ContextVar, Event, IoPoll, LoopError, SelectorCall};
+use ouroloop_core::{Context, ContextVar, IoPoll, LoopError, SelectorCall, SelectorEvent};
 
 use crate::support::{
     DropFlag, Log, Port, on_every_port, run_for, scripted_loop, scripted_loop_with, turns,
@@ -276,15 +276,15 @@ fn h01_a_stale_event_does_not_reach_the_next_owner_of_the_number() {
     let new = selector.token(5).unwrap();
     assert_eq!(new.slot, old.slot);
     // The poller returns an event of A on purpose.
-    selector.inject(Event {
+    selector.inject(SelectorEvent {
         readable: true,
-        ..Event::new(old)
+        ..SelectorEvent::new(old)
     });
     turns(&event_loop, 1);
     assert_eq!(log.take(), "");
-    selector.inject(Event {
+    selector.inject(SelectorEvent {
         readable: true,
-        ..Event::new(new)
+        ..SelectorEvent::new(new)
     });
     turns(&event_loop, 1);
     assert_eq!(log.take(), "b");
@@ -293,7 +293,7 @@ fn h01_a_stale_event_does_not_reach_the_next_owner_of_the_number() {
 
 #[test]
 fn h09_an_error_or_a_hang_up_reaches_both_sides() {
-    type Shape = fn(&mut Event);
+    type Shape = fn(&mut SelectorEvent);
     let table: [(Shape, &str); 6] = [
         (|event| event.readable = true, "r"),
         (|event| event.writable = true, "w"),

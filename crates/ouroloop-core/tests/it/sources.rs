@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
-use ouroloop_core::{Event, EventLoop, IoSource, LoopError};
+use ouroloop_core::{EventLoop, IoSource, LoopError, SelectorEvent};
 
 use crate::support::{Wakes, build, scripted_loop, turns, with_watchdog};
 
@@ -190,7 +190,7 @@ fn h09_what_the_peer_has_closed_stays_ready() {
 
 #[test]
 fn h09_each_kind_of_event_makes_ready_what_it_concerns() {
-    type Shape = fn(&mut Event);
+    type Shape = fn(&mut SelectorEvent);
     // What happens; readable, writable, read closed, write closed.
     let table: [(Shape, [bool; 4]); 6] = [
         (|event| event.readable = true, [true, false, false, false]),
@@ -279,11 +279,11 @@ fn h01_a_source_is_not_woken_by_events_of_the_one_before_it() {
     let second = event_loop.register_io(Fd(5)).unwrap();
     let (wakes, waker) = Wakes::new();
     assert!(second.poll_readable(&waker).is_pending());
-    selector.inject(Event {
+    selector.inject(SelectorEvent {
         readable: true,
         read_closed: true,
         error: true,
-        ..Event::new(old)
+        ..SelectorEvent::new(old)
     });
     turns(&event_loop, 1);
     assert_eq!(wakes.count(), 0);
