@@ -99,11 +99,25 @@ pub fn get_event_loop() -> Result<EventLoop, LoopError> {
     }
 }
 
+/// Whether a loop may be put into the thread's slot.
+///
+/// The child of a fork that happened inside of a loop inherits the slot, but not the loop: there it
+/// is free, as in asyncio.
+pub(crate) fn check_free() -> Result<(), LoopError> {
+    let taken = with_running(|running| running.map(|running| running.check_process().is_ok()));
+    match taken {
+        Some(true) => Err(LoopError::LoopInLoop),
+        Some(false) => {
+            leave();
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
 /// Puts a loop into the thread's slot.
 pub(crate) fn enter(event_loop: &LoopRef) -> Result<(), LoopError> {
-    if RUNNING_ID.get() != 0 {
-        return Err(LoopError::LoopInLoop);
-    }
+    check_free()?;
     // In a thread that is being torn down there is no slot any more, and nothing may run.
     RUNNING
         .try_with(|slot| *slot.borrow_mut() = Some(event_loop.clone()))

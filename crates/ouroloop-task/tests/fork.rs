@@ -52,7 +52,15 @@ fn in_the_child_the_loops_of_the_parent_refuse_and_a_new_one_runs() {
     }));
     let value = event_loop.run_until_complete(async {
         bare_yield().await;
-        holds_in_a_child(|| assert!(is_forked(&get_running_loop())))
+        holds_in_a_child(|| {
+            assert!(is_forked(&get_running_loop()));
+            let own = new_event_loop().expect("a loop can be made");
+            let value = own.run_until_complete(async {
+                bare_yield().await;
+                8
+            });
+            assert_eq!(value.ok(), Some(8), "the child's own loop runs");
+        })
     });
     assert_eq!(value.ok(), Some(true), "and the parent has lost nothing");
     event_loop.close().expect("it does not run");

@@ -101,10 +101,7 @@ impl LoopRef {
             return Err(LoopError::AlreadyRunning);
         }
         self.check_process()?;
-        match running::running_loop_id() {
-            Some(_) => Err(LoopError::LoopInLoop),
-            None => Ok(()),
-        }
+        running::check_free()
     }
 
     fn enter_slot(&self, is_run: bool) -> Result<Entered, LoopError> {
