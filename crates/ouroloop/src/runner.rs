@@ -11,13 +11,17 @@ use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
 /// Runs `main` on a new loop until it is done, and then shuts down in order: asyncio's `run`.
 ///
 /// All tasks that are left are cancelled, oldest first, and waited for; then the loop is closed.
-/// What they fail with meanwhile goes to the loop's exception handler.
+/// What they fail with meanwhile goes to the loop's exception handler. The loop is the thread's
+/// [current one](crate::get_event_loop) meanwhile.
 ///
 /// # Errors
 ///
-/// [`RunError::Loop`] if a loop is running in this thread already, or none can be had;
-/// [`RunError::Task`] if `main` ended cancelled; [`RunError::Stopped`] if something stopped the
-/// loop first.
+/// - [`RunError::Loop`] if a loop is running in this thread already, none can be had, or it cannot go on;
+/// - [`RunError::Task`] if `main` ended cancelled;
+/// - [`RunError::Stopped`] if something stopped the loop first;
+/// - [`RunError::Deadlock`] on virtual time, if nothing is left that could wake a task.
+///
+/// An `Err` of `main` itself is in the `Ok`: `run(...)??` takes both.
 ///
 /// # Panics
 ///
@@ -26,15 +30,17 @@ use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{RunError, run, sleep};
 /// use std::time::Duration;
-/// use ouroloop::{run, sleep};
 ///
-/// let answer = run(async {
-///     sleep(Duration::from_millis(1)).await;
-///     42
-/// })?;
-/// assert_eq!(answer, 42);
-/// # Ok::<(), ouroloop::RunError>(())
+/// fn main() -> Result<(), RunError> {
+///     let answer = run(async {
+///         sleep(Duration::from_millis(1)).await;
+///         42
+///     })?;
+///     assert_eq!(answer, 42);
+///     Ok(())
+/// }
 /// ```
 #[track_caller]
 pub fn run<F>(main: F) -> Result<F::Output, RunError>
@@ -53,10 +59,14 @@ where
 /// # Examples
 ///
 /// ```
-/// use ouroloop::Runner;
+/// use ouroloop::{Runner, VirtualClock, sleep};
+/// use std::time::Duration;
 ///
-/// let mut runner = Runner::new();
-/// let first = runner.run(async { 1 })?;
+/// let mut runner = Runner::new().clock(VirtualClock::new());
+/// let first = runner.run(async {
+///     sleep(Duration::from_secs(3600)).await; // jumps: no time passes
+///     1
+/// })?;
 /// let second = runner.run(async move { first + 1 })?;
 /// runner.close()?;
 /// assert_eq!(second, 2);
@@ -77,26 +87,39 @@ enum State {
     Open {
         event_loop: EventLoop,
         context: Context,
-        /// The runner made the loop the current one of its thread, and takes that back.
+        /// The loop is to be the current one of its thread, since no factory made it.
+        wants_to_be_current: bool,
+        /// The runner made it that, and takes it back.
         is_current: bool,
     },
     Closed,
 }
 
 impl Runner {
-    /// A runner that has no loop yet.
+    /// Makes a runner that has no loop yet.
     pub fn new() -> Runner {
         Runner::default()
     }
 
-    /// Debug mode of the loop; without this the environment decides (`OUROLOOP_DEBUG`).
+    /// Switches debug mode of the loop on or off; without this the environment decides: `OUROLOOP_DEBUG`, set
+    /// to anything but nothing or `0`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::Runner;
+    ///
+    /// let mut runner = Runner::new().debug(true);
+    /// assert!(runner.event_loop()?.debug());
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     #[must_use]
     pub fn debug(mut self, debug: bool) -> Runner {
         self.debug = Some(debug);
         self
     }
 
-    /// The clock of the loop; real time without this.
+    /// Sets the clock of the loop; real time without this. [`Runner`] has an example.
     #[must_use]
     pub fn clock(mut self, clock: impl Into<Clock>) -> Runner {
         self.clock = Some(clock.into());
@@ -114,13 +137,16 @@ impl Runner {
         self
     }
 
-    /// The loop, which is made now if it was not yet.
+    /// Gives the loop, which is made now if it was not yet: asyncio's `Runner.get_loop`.
     ///
     /// # Errors
     ///
     /// [`LoopError::Closed`] after [`close`](Runner::close); else whatever kept the loop from being
-    /// made.
+    /// made: [`LoopError::Io`] and [`LoopError::TooManyLoops`], or what the factory gave.
+    #[doc(alias = "get_loop")]
     pub fn event_loop(&mut self) -> Result<&EventLoop, LoopError> {
+        self.open()?;
+        self.make_current();
         Ok(self.open()?.0)
     }
 
@@ -128,17 +154,30 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// See [`run`]; [`LoopError::Closed`] after [`close`](Runner::close), and
+    /// Those of [`run`]; [`LoopError::Closed`] after [`close`](Runner::close), and
     /// [`TaskError::Panicked`] if `main` panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Runner, create_task};
+    /// use std::time::Duration;
+    ///
+    /// let mut runner = Runner::new();
+    /// let task = runner.run(async { create_task(async { "still there" }) })?;
+    /// assert_eq!(runner.run(async { task.await })?.unwrap(), "still there");
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[track_caller]
     pub fn run<F>(&mut self, main: F) -> Result<F::Output, RunError>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let (event_loop, context) = self.open()?;
         // Refused before `main` becomes a task that would be left behind.
-        event_loop.check_runnable()?;
+        self.open()?.0.check_runnable()?;
+        self.make_current();
+        let (event_loop, context) = self.open()?;
         let options = TaskBuilder::new()
             .context(context.clone())
             .log_destroyed(false);
@@ -146,7 +185,8 @@ impl Runner {
         event_loop.run_until_complete(task)
     }
 
-    /// Cancels what is left and waits for it, and closes the loop. A second call does nothing.
+    /// Cancels what is left and waits for it, and closes the loop: asyncio's `Runner.close`. A second call does
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -198,8 +238,21 @@ impl Runner {
         }
     }
 
+    fn make_current(&mut self) {
+        if let State::Open {
+            event_loop,
+            wants_to_be_current: true,
+            is_current: is_current @ false,
+            ..
+        } = &mut self.state
+        {
+            set_event_loop(Some(event_loop));
+            *is_current = true;
+        }
+    }
+
     fn create(&mut self) -> Result<State, LoopError> {
-        let is_current = self.loop_factory.is_none();
+        let wants_to_be_current = self.loop_factory.is_none();
         let event_loop = match self.loop_factory.take() {
             Some(factory) => factory()?,
             None => match self.clock.take() {
@@ -210,13 +263,11 @@ impl Runner {
         if let Some(debug) = self.debug {
             event_loop.set_debug(debug);
         }
-        if is_current {
-            set_event_loop(Some(&event_loop));
-        }
         Ok(State::Open {
             event_loop,
             context: snapshot_context().unwrap_or_default(),
-            is_current,
+            wants_to_be_current,
+            is_current: false,
         })
     }
 }

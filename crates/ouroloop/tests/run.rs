@@ -66,13 +66,18 @@ fn a_run_within_a_loop_is_refused_and_never_begins() {
         };
         let mut other = Runner::new();
         let refusals = [run(main()), other.run(main())];
+        drop(other);
         assert!(get_running_loop().unwrap().same_loop(&event_loop));
         bare_yield().await;
         refusals
     });
     assert!(refusals.unwrap().iter().all(is_refused));
     assert_eq!(polled.get(), 0);
+    let current = get_event_loop().expect("the refused runs did not touch it");
+    assert!(current.same_loop(outer.event_loop().unwrap()));
+    drop(current);
     outer.close().unwrap();
+    assert!(get_event_loop().is_err());
 }
 
 #[test]
