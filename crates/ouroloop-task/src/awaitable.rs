@@ -25,7 +25,8 @@ use crate::wait::Wait;
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Awaitable, TaskError, create_task};
+/// use ouroloop::lowlevel::Awaitable;
+/// use ouroloop::{TaskError, create_task};
 ///
 /// async fn twice<A: Awaitable<Output = u32>>(what: A) -> Result<u32, TaskError> {
 ///     Ok(2 * what.into_awaited().await?)
@@ -195,7 +196,8 @@ where
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Eventual, IntoTask, create_future};
+/// use ouroloop::lowlevel::Eventual;
+/// use ouroloop::{IntoTask, create_future};
 ///
 /// ouroloop::run(async {
 ///     let promise = create_future();
@@ -226,7 +228,8 @@ impl<T> Eventual<T> {
     /// # Examples
     ///
     /// ```
-    /// use ouroloop::{AsFutureRef, Eventual, create_future};
+    /// use ouroloop::lowlevel::Eventual;
+    /// use ouroloop::{AsFutureRef, create_future};
     ///
     /// ouroloop::run(async {
     ///     let promise = create_future();

@@ -252,7 +252,8 @@ impl TaskBuilder {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{FallibleBuilder, TaskBuilder};
+/// use ouroloop::lowlevel::FallibleBuilder;
+/// use ouroloop::TaskBuilder;
 ///
 /// ouroloop::run(async {
 ///     let checked: FallibleBuilder = TaskBuilder::new().name("checked").fallible();

@@ -183,7 +183,8 @@ impl<T> Returns for fn() -> T {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Cancelled, CancelledBy, Scope, get_running_loop};
+/// use ouroloop::lowlevel::Scope;
+/// use ouroloop::{Cancelled, CancelledBy, get_running_loop};
 /// use std::future::pending;
 ///
 /// ouroloop::run(async {
@@ -320,7 +321,8 @@ impl Drop for Scope {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Scope, VirtualClock};
+/// use ouroloop::lowlevel::Scope;
+/// use ouroloop::VirtualClock;
 /// use std::{future::pending, time::Duration};
 ///
 /// let mut runner = ouroloop::Runner::new().clock(VirtualClock::new());

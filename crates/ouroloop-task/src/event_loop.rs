@@ -286,7 +286,8 @@ pub fn create_future<T: 'static>() -> Promise<T> {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{LoopTasks, Resource, ResourceState, bare_yield, create_future_of, create_task, get_running_loop};
+/// use ouroloop::lowlevel::{Resource, ResourceState, create_future_of};
+/// use ouroloop::{LoopTasks, bare_yield, create_task, get_running_loop};
 /// use std::rc::Rc;
 ///
 /// struct Printer;

@@ -11,6 +11,7 @@
 //! - A node is in its target's list exactly until it has fired.
 //! - A node is in its scope's list exactly while `scope` names a live scope.
 
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -77,6 +78,8 @@ pub(crate) type DoneCallback = Box<dyn FnOnce(&FutureRef)>;
 pub(crate) struct Callback {
     pub(crate) run: DoneCallback,
     pub(crate) context: Option<Context>,
+    /// Where it was added.
+    pub(crate) created_at: &'static Location<'static>,
 }
 
 impl Node {

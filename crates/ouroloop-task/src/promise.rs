@@ -141,7 +141,8 @@ pub(crate) enum About {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{AsFutureRef, Delegate, FutureRef, LoopTasks, create_task, get_running_loop, sleep};
+/// use ouroloop::lowlevel::Delegate;
+/// use ouroloop::{AsFutureRef, FutureRef, LoopTasks, create_task, get_running_loop, sleep};
 /// use std::{cell::Cell, rc::Rc, time::Duration};
 ///
 /// struct Behind {
@@ -403,6 +404,7 @@ impl<T> PromiseFuture<T> {
 
     /// Calls `callback` through the loop once this is done: see
     /// [`FutureRef::add_done_callback`] for when.
+    #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }

@@ -16,7 +16,8 @@ use crate::task_ref::FutureRef;
 /// ```
 /// use std::panic::Location;
 /// use std::rc::Rc;
-/// use ouroloop::{LoopTasks, Resource, ResourceState, Waiter, bare_yield, create_task, get_running_loop};
+/// use ouroloop::lowlevel::{Resource, ResourceState, Waiter};
+/// use ouroloop::{LoopTasks, bare_yield, create_task, get_running_loop};
 ///
 /// struct Gate(&'static Location<'static>);
 ///

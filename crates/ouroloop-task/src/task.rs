@@ -188,6 +188,7 @@ impl<T> Task<T> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn add_done_callback(
         &self,
         callback: impl FnOnce(Result<&T, TaskError>) + 'static,

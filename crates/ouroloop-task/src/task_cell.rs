@@ -387,14 +387,12 @@ where
         let tasks = &self.header.tasks;
         tasks.bury(&self.header);
         if self.header.has(UNREAD) {
-            let context = ExceptionContext::new("Task exception was never retrieved")
-                .with_source(self.info.describe())
-                .with_created_at(self.info.created_at);
-            let context = match self.stage.get_mut() {
-                Stage::Done(Err(error)) => error.clone().describe_in(context),
-                _ => context,
+            let report = ExceptionContext::new("Task exception was never retrieved");
+            let report = match self.stage.get_mut() {
+                Stage::Done(Err(error)) => error.clone().describe_in(report),
+                _ => report,
             };
-            tasks.event_loop.call_exception_handler(context);
+            tasks.report(report, &self.info);
         }
     }
 }

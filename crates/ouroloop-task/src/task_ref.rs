@@ -172,6 +172,7 @@ impl FutureRef {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.add_done_callback_in(ouroloop_core::snapshot_context(), callback)
     }
@@ -180,6 +181,7 @@ impl FutureRef {
     /// context given: asyncio's `context` argument.
     ///
     /// `None` is the empty context.
+    #[track_caller]
     pub fn add_done_callback_in(
         &self,
         context: Option<Context>,
@@ -189,6 +191,7 @@ impl FutureRef {
         let callback = Callback {
             run: Box::new(callback),
             context,
+            created_at: Location::caller(),
         };
         if header.done() {
             header.tasks.tell(Wake::Callback(callback), Some(&self.0));
@@ -490,6 +493,7 @@ impl TaskRef {
 
     /// Calls `callback` through the loop once the task is done: see
     /// [`FutureRef::add_done_callback`] for when.
+    #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }

@@ -253,9 +253,11 @@ impl Tasks {
                     return self.dig();
                 }
                 let about = FutureRef::new(about.expect("callbacks have a target").clone());
-                let told = self
-                    .event_loop
-                    .call_soon_in(callback.context, move || run(&about));
+                let told = self.event_loop.call_created_at(
+                    callback.context,
+                    move || run(&about),
+                    callback.created_at,
+                );
                 debug_assert!(told.is_ok(), "the loop is open");
             }
         }
@@ -497,7 +499,9 @@ impl Tasks {
         }
         drop(record);
         if let Err(payload) = dropped {
-            self.report_panic("Exception while dropping a task's future", payload, cell);
+            let report = ExceptionContext::new("Exception while dropping a task's future")
+                .with_panic(payload);
+            self.report(report, cell.info());
         }
         if cell.header().first.get() != NIL {
             self.fire_all(&cell.clone().into_awaited());
@@ -515,13 +519,14 @@ impl Tasks {
         }
     }
 
-    fn report_panic(&self, message: &str, payload: PanicPayload, cell: &Rc<dyn TaskObject>) {
-        let info = cell.info();
-        let context = ExceptionContext::new(message)
-            .with_panic(payload)
+    /// Reports something of a task that is not running, in the context of that task.
+    pub(crate) fn report(&self, report: ExceptionContext, info: &TaskInfo) {
+        let report = report
             .with_source(info.describe())
             .with_created_at(info.created_at);
-        self.event_loop.call_exception_handler(context);
+        let outer = swap_context(info.context.take());
+        self.event_loop.call_exception_handler(report);
+        info.context.set(swap_context(outer));
     }
 }
 
@@ -562,10 +567,8 @@ impl Client for Tasks {
         for cell in self.all() {
             let info = cell.info();
             if info.log_destroyed.get() && !cell.is_busy() {
-                let context = ExceptionContext::new("Task was destroyed but it is pending!")
-                    .with_source(info.describe())
-                    .with_created_at(info.created_at);
-                self.event_loop.call_exception_handler(context);
+                let report = ExceptionContext::new("Task was destroyed but it is pending!");
+                self.report(report, info);
             }
             self.finish(info.root.get(), &cell, Some(TaskError::LoopClosed));
         }

@@ -220,7 +220,8 @@ fn remove_node(tasks: &Tasks, key: Key) {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Waiter, create_task};
+/// use ouroloop::lowlevel::Waiter;
+/// use ouroloop::create_task;
 ///
 /// ouroloop::run(async {
 ///     let waiter = Waiter::new();
@@ -310,7 +311,8 @@ impl Waiter {
     /// # Examples
     ///
     /// ```
-    /// use ouroloop::{Runner, VirtualClock, Waiter, get_running_loop};
+    /// use ouroloop::lowlevel::Waiter;
+    /// use ouroloop::{Runner, VirtualClock, get_running_loop};
     /// use std::time::Duration;
     ///
     /// Runner::new().clock(VirtualClock::new()).run(async {
@@ -381,7 +383,7 @@ impl Drop for Waiter {
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{Waiter, WaiterKey};
+/// use ouroloop::lowlevel::{Waiter, WaiterKey};
 ///
 /// ouroloop::run(async {
 ///     let waiter = Waiter::new();

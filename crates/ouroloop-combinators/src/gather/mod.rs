@@ -349,6 +349,7 @@ impl<T: 'static, M> Gathering<T, M> {
 
     /// Calls `callback` through the loop once it is done: see
     /// [`FutureRef::add_done_callback`] for when.
+    #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
         self.as_future_ref().add_done_callback(callback)
     }

@@ -183,8 +183,14 @@ impl LoopRef {
         self.call_created_at(context, f, created_at).map(drop)
     }
 
+    /// [`call_soon_in`](Self::call_soon_in) on behalf of a caller elsewhere: reports name the place that
+    /// is given. For those who keep callbacks for later, as done-callbacks are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
     #[inline]
-    pub(crate) fn call_created_at(
+    pub fn call_created_at(
         &self,
         context: Option<Context>,
         f: impl FnOnce() + 'static,

@@ -361,7 +361,10 @@ fn a_report_of_a_task_is_made_in_its_context() {
     assert_eq!(
         seen.take(),
         [
-            ("Exception while dropping a task's future".to_owned(), "dropped"),
+            (
+                "Exception while dropping a task's future".to_owned(),
+                "dropped"
+            ),
             (TASK.to_owned(), "unread"),
             (PENDING.to_owned(), "pending"),
         ]
