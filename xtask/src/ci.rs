@@ -15,7 +15,7 @@ use crate::{docs, test};
 /// No publishable crate says which Rust it needs.
 pub fn steps(workspace: &Workspace) -> Result<Vec<Step>, Box<dyn Error>> {
     let mut steps = test::steps(workspace);
-    steps.push(Step::command(docs::command(workspace)));
+    steps.push(docs::step(workspace));
     for package in workspace.publishable() {
         steps.extend(feature_sets(package).iter().map(|set| {
             let line = CommandLine::cargo(&workspace.root, ["check", "-p", &package.name]);

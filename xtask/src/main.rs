@@ -93,7 +93,11 @@ enum Command {
         names: Vec<String>,
     },
 
-    /// The documentation of all crates, warnings as errors (1 minute)
+    /// The guide and the documentation of all crates, without a dead link (1 minute)
+    ///
+    /// Builds both into one site, warnings as errors, and checks every link in it, anchors
+    /// included. Links to other sites are listed and not fetched. The guide needs mdBook, which
+    /// the first run installs into the build folder (2 minutes).
     Docs,
 }
 
