@@ -1,0 +1,40 @@
+//! A result through a callback: asyncio's `add_done_callback` on a task of a loop that is run by
+//! hand.
+//!
+//! It prints, after a second:
+//!
+//! ```text
+//! 返回值: to be or not to be
+//! ```
+//!
+//! Run it with `cargo run -p ouroloop --example done_callback`. The callback is given the result
+//! itself, or the error in its place, where asyncio's gets the future to ask.
+
+use std::time::Duration;
+
+use ouroloop::{EventLoop, LoopTasks, RunError, TaskError, new_event_loop, sleep};
+
+fn callback(result: Result<&&str, TaskError>) {
+    match result {
+        Ok(result) => println!("返回值: {result}"),
+        Err(error) => println!("{error}"),
+    }
+}
+
+async fn return_data() -> &'static str {
+    sleep(Duration::from_secs(1)).await;
+    "to be or not to be"
+}
+
+/// Runs a task until it is done, and has its result printed.
+pub fn program(event_loop: EventLoop) -> Result<(), RunError> {
+    let task = event_loop.create_task(return_data())?;
+    task.add_done_callback(callback);
+    event_loop.run_until_complete(task)?;
+    event_loop.close()?;
+    Ok(())
+}
+
+fn main() -> Result<(), RunError> {
+    program(new_event_loop()?)
+}
