@@ -10,7 +10,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, ReturnType, Visibility};
 
-use crate::options::{self, Given, Known};
+use crate::options::{self, Given, Kind, Known};
 
 /// Expands `#[ouroloop::main]`.
 pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
@@ -23,6 +23,7 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
             ));
         }
         let (attributes, visibility) = (&outside.attributes, &outside.visibility);
+        let given = given.iter().map(method);
         // A type that no program may end with is reported where it is written.
         let future = match &function.sig.output {
             ReturnType::Default => quote!(main()),
@@ -46,6 +47,23 @@ pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     expand(&TEST, options, function, |function, given, outside| {
         let (attributes, visibility) = (&outside.attributes, &outside.visibility);
         let (name, output) = (&function.sig.ident, &function.sig.output);
+        let seeded = |option: &Given| option.name == "seed" || option.name == "seeds";
+        if given.iter().any(seeded) {
+            // The function itself, to be called for each seed.
+            let given = given.iter().map(method);
+            return Ok(quote! {
+                #[::core::prelude::v1::test]
+                #(#attributes)*
+                #visibility fn #name() #output {
+                    #function
+                    ::ouroloop::__private::explore_test(
+                        ::ouroloop::__private::TestOptions::new() #(#given)*,
+                        #name,
+                    )
+                }
+            });
+        }
+        let given = given.iter().map(method);
         Ok(quote! {
             #[::core::prelude::v1::test]
             #(#attributes)*
@@ -74,13 +92,12 @@ struct Outside {
 
 /// Checks the function and the options, and reports everything that is wrong with them at once.
 ///
-/// `build` gets the function without what belongs outside, the options as calls of methods, and
-/// what belongs outside.
+/// `build` gets the function without what belongs outside, the options, and what belongs outside.
 fn expand(
     attribute: &Macro,
     options: TokenStream,
     tokens: TokenStream,
-    build: impl FnOnce(&ItemFn, &[TokenStream], &Outside) -> Result<TokenStream, Error>,
+    build: impl FnOnce(&ItemFn, &[Given], &Outside) -> Result<TokenStream, Error>,
 ) -> TokenStream {
     let mut function: ItemFn = match syn::parse2(tokens.clone()) {
         Ok(function) => function,
@@ -96,10 +113,7 @@ fn expand(
     };
     let given = options::parse(attribute.attribute, attribute.known, options);
     let built = match (check(attribute.attribute, &function), given) {
-        (Ok(()), Ok(given)) => {
-            let given: Vec<_> = given.iter().map(method).collect();
-            build(&function, &given, &outside)
-        }
+        (Ok(()), Ok(given)) => build(&function, &given, &outside),
         (Err(mut error), Err(other)) => {
             error.combine(other);
             Err(error)
@@ -169,15 +183,25 @@ const MAIN: Macro = Macro {
     attribute: "#[ouroloop::main]",
     known: &[Known {
         name: "debug",
-        flag: false,
+        kind: Kind::Bool,
     }],
 };
 const TEST: Macro = Macro {
     attribute: "#[ouroloop::test]",
-    known: &[Known {
-        name: "start_paused",
-        flag: true,
-    }],
+    known: &[
+        Known {
+            name: "start_paused",
+            kind: Kind::Flag,
+        },
+        Known {
+            name: "seed",
+            kind: Kind::Number,
+        },
+        Known {
+            name: "seeds",
+            kind: Kind::Number,
+        },
+    ],
 };
 
 #[cfg(test)]

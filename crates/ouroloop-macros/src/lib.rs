@@ -18,8 +18,8 @@ use proc_macro::TokenStream;
 /// function runs as its main task, and when it is through the tasks that are left are cancelled and
 /// awaited, and the loop is closed. What the function is given to return says how the program ends,
 /// as for a `main` that is not async: it may return whatever implements
-/// [`Termination`](std::process::Termination), such as `()`, an
-/// [`ExitCode`](std::process::ExitCode), or a `Result` of these.
+/// [`Termination`](https://doc.rust-lang.org/std/process/trait.Termination.html), such as `()`, an
+/// [`ExitCode`](https://doc.rust-lang.org/std/process/struct.ExitCode.html), or a `Result` of these.
 ///
 /// | option | meaning |
 /// | --- | --- |
@@ -83,6 +83,13 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// | option | meaning |
 /// | --- | --- |
 /// | `start_paused`, or `start_paused = true` | virtual time: when nothing is ready the clock jumps to the next deadline, so a test full of sleeps takes no time |
+///
+/// | `seed = 7` | the schedule of this seed: what is ready together runs in an order of its own, and virtual time may be a little late. A failure shows who ran when |
+/// | `seeds = 1000` | one run for each seed from 0 to 999; with `OUROLOOP_SEED` in the environment, for that one only |
+///
+/// `seed` and `seeds` need the feature `testkit` of `ouroloop`, whose `testkit::Exploration` says what they
+/// do, and what else counts as a failure then. Without them the test is run by the loop as it is, in
+/// asyncio's order. All options go together, but for `seed` and `seeds`.
 ///
 /// # Panics
 ///

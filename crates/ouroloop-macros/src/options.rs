@@ -1,6 +1,7 @@
-//! The options in the parentheses of an attribute: names with values of true or false.
+//! The options in the parentheses of an attribute: names with values of true or false, or numbers.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -10,18 +11,29 @@ use syn::{Error, Expr, ExprLit, Lit, Token};
 pub struct Known {
     /// Its name, which is also that of the method that takes it at run time.
     pub name: &'static str,
-    /// Whether the name alone means `true`.
-    pub flag: bool,
+    /// What it may be set to.
+    pub kind: Kind,
+}
+
+/// What an option may be set to.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub enum Kind {
+    /// True or false.
+    Bool,
+    /// True or false, and the name alone is true.
+    Flag,
+    /// A number that fits in 64 bits, without a sign.
+    Number,
 }
 
 impl Known {
     fn usage(&self) -> String {
-        let bare = if self.flag {
-            format!("`{}` or ", self.name)
-        } else {
-            String::new()
-        };
-        format!("{bare}`{} = bool`", self.name)
+        let name = self.name;
+        match self.kind {
+            Kind::Bool => format!("`{name} = bool`"),
+            Kind::Flag => format!("`{name}` or `{name} = bool`"),
+            Kind::Number => format!("`{name} = number`"),
+        }
     }
 }
 
@@ -30,7 +42,25 @@ pub struct Given {
     /// Its name, at its place in the source.
     pub name: Ident,
     /// What it was set to.
-    pub value: bool,
+    pub value: Value,
+}
+
+/// What an option was set to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Value {
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Number(u64),
+}
+
+impl ToTokens for Value {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Value::Bool(value) => value.to_tokens(tokens),
+            Value::Number(value) => value.to_tokens(tokens),
+        }
+    }
 }
 
 /// Reads the options, of which each may be given once.
@@ -76,26 +106,47 @@ impl Written {
                 "option `{name}` is given twice: remove one of them"
             ));
         }
-        match self.value {
-            Some(Expr::Lit(ExprLit {
-                lit: Lit::Bool(value),
-                ..
-            })) => Ok(Given {
+        let Some(value) = self.value else {
+            return match known_as.kind {
+                Kind::Flag => Ok(Given {
+                    name: self.name,
+                    value: Value::Bool(true),
+                }),
+                Kind::Bool | Kind::Number => error(format!(
+                    "option `{name}` needs a value: write {}",
+                    known_as.usage()
+                )),
+            };
+        };
+        match known_as.kind.read(&value) {
+            Some(value) => Ok(Given {
                 name: self.name,
-                value: value.value,
+                value,
             }),
-            Some(other) => {
-                let message = format!("option `{name}` is either `true` or `false`");
-                Err(Error::new(other.span(), message))
+            None => {
+                let message = format!("option `{name}` is {}", known_as.kind.describe());
+                Err(Error::new(value.span(), message))
             }
-            None if known_as.flag => Ok(Given {
-                name: self.name,
-                value: true,
-            }),
-            None => error(format!(
-                "option `{name}` needs a value: write {}",
-                known_as.usage()
-            )),
+        }
+    }
+}
+
+impl Kind {
+    fn read(self, value: &Expr) -> Option<Value> {
+        let Expr::Lit(ExprLit { lit, .. }) = value else {
+            return None;
+        };
+        match (self, lit) {
+            (Kind::Bool | Kind::Flag, Lit::Bool(value)) => Some(Value::Bool(value.value)),
+            (Kind::Number, Lit::Int(value)) => value.base10_parse().ok().map(Value::Number),
+            _ => None,
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Kind::Bool | Kind::Flag => "either `true` or `false`",
+            Kind::Number => "a number from 0 to 18446744073709551615",
         }
     }
 }
@@ -124,11 +175,11 @@ mod tests {
     fn options_are_read_in_their_order() {
         assert_eq!(
             given(quote!(fast, debug = false)),
-            [("fast", true), ("debug", false)]
+            [("fast", Value::Bool(true)), ("debug", Value::Bool(false))]
         );
         assert_eq!(
             given(quote!(debug = true, fast = false,)),
-            [("debug", true), ("fast", false)]
+            [("debug", Value::Bool(true)), ("fast", Value::Bool(false))]
         );
         assert_eq!(given(quote!()), []);
     }
@@ -136,7 +187,7 @@ mod tests {
     #[test]
     fn an_unknown_option_is_told_which_there_are() {
         let message = "unknown option `flavor`: `#[a]` takes `debug = bool`, \
-                       `fast` or `fast = bool`";
+                       `fast` or `fast = bool`, `size = number`";
         assert_eq!(errors(quote!(flavor = true)), [message]);
     }
 
@@ -162,6 +213,31 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_one_in_any_spelling_and_nothing_else() {
+        for tokens in [
+            quote!(size = 42),
+            quote!(size = 0x2a),
+            quote!(size = 4_2u64),
+        ] {
+            assert_eq!(given(tokens), [("size", Value::Number(42))]);
+        }
+        let message = "option `size` is a number from 0 to 18446744073709551615";
+        let beyond = quote!(size = 18446744073709551616);
+        for tokens in [
+            quote!(size = true),
+            quote!(size = -1),
+            quote!(size = 1 + 1),
+            beyond,
+        ] {
+            assert_eq!(errors(tokens), [message]);
+        }
+        assert_eq!(
+            errors(quote!(size)),
+            ["option `size` needs a value: write `size = number`"]
+        );
+    }
+
+    #[test]
     fn a_value_that_is_left_out_is_an_error_of_syntax() {
         let message = "unexpected end of input, expected an expression";
         assert_eq!(errors(quote!(debug =)), [message]);
@@ -180,15 +256,19 @@ mod tests {
     const KNOWN: &[Known] = &[
         Known {
             name: "debug",
-            flag: false,
+            kind: Kind::Bool,
         },
         Known {
             name: "fast",
-            flag: true,
+            kind: Kind::Flag,
+        },
+        Known {
+            name: "size",
+            kind: Kind::Number,
         },
     ];
 
-    fn given(tokens: TokenStream) -> Vec<(&'static str, bool)> {
+    fn given(tokens: TokenStream) -> Vec<(&'static str, Value)> {
         let given = parse("#[a]", KNOWN, tokens).unwrap();
         let known = |option: &Given| KNOWN.iter().find(|known| option.name == known.name);
         given

@@ -31,7 +31,7 @@ pub mod __private {
     }
 
     #[derive(Clone, Copy, Debug, Default, PartialEq)]
-    pub struct TestOptions(pub Option<bool>);
+    pub struct TestOptions(pub Option<bool>, pub Option<u64>);
 
     impl TestOptions {
         pub fn new() -> TestOptions {
@@ -39,7 +39,15 @@ pub mod __private {
         }
 
         pub fn start_paused(self, on: bool) -> TestOptions {
-            TestOptions(Some(on))
+            TestOptions(Some(on), self.1)
+        }
+
+        pub fn seed(self, seed: u64) -> TestOptions {
+            TestOptions(self.0, Some(seed))
+        }
+
+        pub fn seeds(self, seeds: u64) -> TestOptions {
+            TestOptions(self.0, Some(seeds))
         }
     }
 
@@ -51,6 +59,15 @@ pub mod __private {
     pub fn run_test<T>(options: TestOptions, test: impl Future<Output = T>) -> T {
         super::TEST_OPTIONS.set(Some(options));
         ready(test)
+    }
+
+    pub fn explore_test<T, F>(options: TestOptions, mut test: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        super::TEST_OPTIONS.set(Some(options));
+        ready(test());
+        ready(test())
     }
 
     fn ready<T>(future: impl Future<Output = T>) -> T {
@@ -126,6 +143,28 @@ async fn time_is_not_paused_when_it_says_false() {
         TEST_OPTIONS.take().map(|options| options.0),
         Some(Some(false))
     );
+}
+
+#[test(seed = 7, start_paused)]
+async fn a_seed_goes_with_the_other_options() {
+    let options = TEST_OPTIONS.get().map(|options| (options.0, options.1));
+    assert_eq!(options, Some((Some(true), Some(7))));
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+#[test(seeds = 2)]
+async fn a_test_of_many_seeds_is_run_again_and_again() -> Result<(), String> {
+    let runs = RUNS.get() + 1;
+    RUNS.set(runs);
+    assert_eq!(TEST_OPTIONS.get().and_then(|options| options.1), Some(2));
+    if runs > 2 {
+        Err("too often".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Panics on purpose: were `should_panic` lost, this would fail.

@@ -29,6 +29,28 @@ impl MainOptions {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TestOptions {
     start_paused: bool,
+    #[cfg(feature = "testkit")]
+    seed: Option<u64>,
+    #[cfg(feature = "testkit")]
+    seeds: u64,
+}
+
+/// The number of a seed: there is none without the test kit.
+#[diagnostic::on_unimplemented(
+    message = "the options `seed` and `seeds` need the feature `testkit` of the crate `ouroloop`",
+    label = "in the options of this attribute",
+    note = "in Cargo.toml: [dev-dependencies] ouroloop = {{ version = \"...\", features = [\"testkit\"] }}"
+)]
+pub trait SeedNumber {
+    /// The number.
+    fn number(self) -> u64;
+}
+
+#[cfg(feature = "testkit")]
+impl SeedNumber for u64 {
+    fn number(self) -> u64 {
+        self
+    }
 }
 
 impl TestOptions {
@@ -36,13 +58,40 @@ impl TestOptions {
     pub const fn new() -> TestOptions {
         TestOptions {
             start_paused: false,
+            #[cfg(feature = "testkit")]
+            seed: None,
+            #[cfg(feature = "testkit")]
+            seeds: 0,
         }
     }
 
     /// Virtual time.
     #[must_use]
     pub const fn start_paused(self, on: bool) -> TestOptions {
-        TestOptions { start_paused: on }
+        TestOptions {
+            start_paused: on,
+            ..self
+        }
+    }
+
+    /// The schedule of one seed.
+    #[must_use]
+    pub fn seed(self, seed: impl SeedNumber) -> TestOptions {
+        TestOptions {
+            #[cfg(feature = "testkit")]
+            seed: Some(seed.number()),
+            ..self
+        }
+    }
+
+    /// The schedules of so many seeds.
+    #[must_use]
+    pub fn seeds(self, seeds: impl SeedNumber) -> TestOptions {
+        TestOptions {
+            #[cfg(feature = "testkit")]
+            seeds: seeds.number(),
+            ..self
+        }
     }
 }
 
@@ -84,4 +133,39 @@ where
         Ok(value) => value,
         Err(error) => panic!("the test could not run to its end: {error}"),
     }
+}
+
+/// Runs a test's function under the schedule of one seed or of many, and gives the last value to
+/// the harness.
+///
+/// # Panics
+///
+/// A run has failed, in the sense of the test kit; or there is none.
+#[cfg(feature = "testkit")]
+#[track_caller]
+pub fn explore_test<F>(options: TestOptions, test: impl Fn() -> F) -> F::Output
+where
+    F: Future<Output: ouroloop_testkit::Verdict> + 'static,
+{
+    let seeds = match (options.seed, options.seeds) {
+        (Some(seed), 0) => seed..=seed,
+        (None, seeds @ 1..) => 0..=seeds - 1,
+        _ => panic!("give the test either `seed`, or `seeds` of 1 and more"),
+    };
+    let exploration = ouroloop_testkit::Exploration::new().real_time(!options.start_paused);
+    match exploration.explore_to_output(seeds, test) {
+        Ok((_, output)) => output.expect("there was a run, and it passed"),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// Is there so that the lack of the test kit is the only error.
+#[cfg(not(feature = "testkit"))]
+#[track_caller]
+pub fn explore_test<F>(options: TestOptions, test: impl Fn() -> F) -> F::Output
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    run_test(options, test())
 }

@@ -92,6 +92,30 @@ fn a_test_returns_what_its_function_returns() {
 }
 
 #[test]
+fn a_test_with_seeds_hands_over_its_function() {
+    for (options, calls) in [
+        (quote!(seeds = 100), quote!(.seeds(100u64))),
+        (
+            quote!(seed = 7, start_paused),
+            quote!(.seed(7u64).start_paused(true)),
+        ),
+    ] {
+        let expanded = test(options, quote! { async fn t() {} });
+        let wanted = quote! {
+            #[::core::prelude::v1::test]
+            fn t() {
+                async fn t() {}
+                ::ouroloop::__private::explore_test(
+                    ::ouroloop::__private::TestOptions::new() #calls,
+                    t,
+                )
+            }
+        };
+        assert_same(expanded, wanted);
+    }
+}
+
+#[test]
 fn a_function_that_is_not_async_is_told_how_to_be() {
     assert_errors(
         main(quote!(), quote! { fn main() {} }),
@@ -142,7 +166,7 @@ fn an_option_of_the_other_attribute_is_unknown() {
     assert_errors(
         test(quote!(debug = true), quote! { async fn t() {} }),
         &["unknown option `debug`: `#[ouroloop::test]` takes \
-           `start_paused` or `start_paused = bool`"],
+           `start_paused` or `start_paused = bool`, `seed = number`, `seeds = number`"],
     );
 }
 

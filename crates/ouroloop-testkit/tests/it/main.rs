@@ -1,0 +1,18 @@
+//! The test kit, tested from the outside and through the facade, as its users have it.
+
+#![forbid(unsafe_code)]
+
+/// The options of the attribute `test`.
+mod attribute;
+/// Rules of streams, kept by those in memory and by those of the network.
+mod conformance;
+/// The examples, as programs.
+mod examples;
+/// What counts as a failure, and that it comes again.
+mod explore;
+/// Memory streams and what goes wrong with them.
+mod memory_streams;
+/// Exact interleavings.
+mod sequencer;
+/// Virtual time, moved by hand.
+mod time;
