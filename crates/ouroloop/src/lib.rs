@@ -22,6 +22,7 @@ pub use ouroloop_core::{
     TimerHandle, VirtualClock, copy_context, get_event_loop, get_running_loop, new_event_loop,
     set_event_loop,
 };
+pub use ouroloop_executor::*;
 pub use ouroloop_macros::{main, test};
 pub use ouroloop_net::*;
 pub use ouroloop_sync::*;

@@ -1,16 +1,22 @@
 //! `run` and `Runner`: from a plain function into the loop, and out of it again in order.
 
 use std::future::Future;
+use std::time::Duration;
 
 use ouroloop_combinators::cancel_all_tasks;
 use ouroloop_core::{
     Clock, Context, EventLoop, ExceptionContext, LoopError, set_event_loop, snapshot_context,
 };
+use ouroloop_executor::LoopExecutor;
 use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
+
+/// How long the end of a run waits for the jobs of the default executor.
+const EXECUTOR_LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs `main` on a new loop until it is done, and then shuts down in order: asyncio's `run`.
 ///
-/// All tasks that are left are cancelled, oldest first, and waited for; then the loop is closed.
+/// All tasks that are left are cancelled, oldest first, and waited for; then the jobs of the loop's default
+/// executor, for at most 300 seconds; then the loop is closed.
 /// What they fail with meanwhile goes to the loop's exception handler. The loop is the thread's
 /// [current one](crate::get_event_loop) meanwhile.
 ///
@@ -161,7 +167,6 @@ impl Runner {
     ///
     /// ```
     /// use ouroloop::{Runner, create_task};
-    /// use std::time::Duration;
     ///
     /// let mut runner = Runner::new();
     /// let task = runner.run(async { create_task(async { "still there" }) })?;
@@ -202,11 +207,12 @@ impl Runner {
             return Ok(());
         };
         let cancelled = cancel_all_tasks(&event_loop);
+        let joined = join_default_executor(&event_loop);
         if is_current {
             set_event_loop(None);
         }
         event_loop.close()?;
-        cancelled
+        cancelled.and(joined)
     }
 
     #[track_caller]
@@ -283,4 +289,14 @@ impl Drop for Runner {
             event_loop.default_exception_handler(&context.with_exception(error));
         }
     }
+}
+
+/// Waits for the jobs of the default executor. Those that do not end in time are reported, and left alone.
+fn join_default_executor(event_loop: &EventLoop) -> Result<(), RunError> {
+    let joined = event_loop.shutdown_default_executor(EXECUTOR_LIMIT);
+    if let Err(error) = event_loop.run_until_complete(joined)? {
+        let context = ExceptionContext::new("the default executor outlives its loop");
+        event_loop.call_exception_handler(context.with_exception(error));
+    }
+    Ok(())
 }

@@ -1,0 +1,42 @@
+//! The pool that a loop uses when it is told of no other.
+
+use std::cell::{Cell, RefCell};
+
+use crate::error::ExecutorError;
+use crate::pool::ThreadPoolExecutor;
+
+#[derive(Default)]
+pub(crate) struct DefaultExecutor {
+    pool: RefCell<Option<ThreadPoolExecutor>>,
+    shut_down: Cell<bool>,
+}
+
+impl DefaultExecutor {
+    /// The pool; made now if there was none.
+    pub(crate) fn get_or_make(&self) -> Result<ThreadPoolExecutor, ExecutorError> {
+        if self.shut_down.get() {
+            return Err(ExecutorError::Shutdown);
+        }
+        let mut pool = self.pool.borrow_mut();
+        Ok(pool.get_or_insert_with(ThreadPoolExecutor::new).clone())
+    }
+
+    pub(crate) fn set(&self, pool: ThreadPoolExecutor) {
+        let before = self.pool.replace(Some(pool));
+        drop(before);
+    }
+
+    /// Refuses to be used from now on; the pool that was used, if one was.
+    pub(crate) fn shut_down(&self) -> Option<ThreadPoolExecutor> {
+        self.shut_down.set(true);
+        self.pool.borrow().clone()
+    }
+
+    /// The end of the loop.
+    pub(crate) fn close(&self) {
+        self.shut_down.set(true);
+        if let Some(pool) = self.pool.take() {
+            pool.begin_shutdown(false);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a loop knows of other threads' work: this crate as a client of the core.
+//!
+//! Each future of another thread that a task of the loop may wait for has an entry here, as has each task that another
+//! thread may cancel. A thread that ends such a future posts the number of the entry as a word, which costs no
+//! allocation; the loop takes it from its inbox and gives it a place in the ready queue, where asyncio has the handle of
+//! `call_soon_threadsafe`. There the outcome is copied; whoever waits resumes one iteration later.
+//!
+//! # Invariants
+//!
+//! - Numbers carry a generation: the word of an entry that is gone finds nothing.
+//! - No table is borrowed while a promise is set or dropped, or a task is cancelled.
+//! - While a job may wake the loop, the loop's remote handle is held: a loop on virtual time then waits for it instead
+//!   of calling that a deadlock.
+
+mod default_executor;
+mod entries;
+mod executor_future;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ouroloop_core::{Client, ClientId, ClientWord, LoopError, LoopRef, RemoteHandle};
+use ouroloop_task::{CallbackId, FutureRef, Promise, TaskError};
+
+use self::default_executor::DefaultExecutor;
+use self::entries::Entries;
+pub use self::executor_future::{ExecutorFuture, ExecutorValue};
+use crate::concurrent::cell::Erased;
+
+pub(crate) struct Bridge {
+    pub(crate) event_loop: LoopRef,
+    client: Cell<Option<ClientId>>,
+    entries: RefCell<Entries<Entry>>,
+    /// Held while there is an entry of the first kind.
+    remote: RefCell<Option<RemoteHandle>>,
+    awaited: Cell<usize>,
+    pub(crate) executor: DefaultExecutor,
+}
+
+/// Who gets a word.
+pub(crate) enum Entry {
+    /// A promise of the loop that is chained to the future of another thread.
+    Chained {
+        promise: Promise<()>,
+        source: Arc<dyn Erased>,
+        /// Passes a cancellation of the promise on.
+        on_cancel: Option<CallbackId>,
+    },
+    /// A task that the future of another thread may cancel.
+    Task(FutureRef),
+}
+
+thread_local! {
+    /// The loops of this thread that have such work; nearly always one.
+    static REGISTRY: RefCell<Vec<Rc<Bridge>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Bridge {
+    pub(crate) fn of(event_loop: &LoopRef) -> Result<Rc<Bridge>, LoopError> {
+        if event_loop.is_closed() {
+            return Err(LoopError::Closed);
+        }
+        let found = REGISTRY.with_borrow(|all| {
+            let mut all = all.iter();
+            all.find(|it| it.event_loop.same_loop(event_loop)).cloned()
+        });
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let bridge = Rc::new(Bridge {
+            event_loop: event_loop.clone(),
+            client: Cell::new(None),
+            entries: RefCell::default(),
+            remote: RefCell::default(),
+            awaited: Cell::new(0),
+            executor: DefaultExecutor::default(),
+        });
+        let client = event_loop.register_client(bridge.clone());
+        bridge.client.set(Some(client));
+        REGISTRY.with_borrow_mut(|all| all.push(bridge.clone()));
+        Ok(bridge)
+    }
+
+    /// Adds an entry, and returns the word that it waits for.
+    pub(crate) fn enter(&self, entry: Entry) -> ClientWord {
+        if let Entry::Chained { .. } = entry {
+            self.awaited.set(self.awaited.get() + 1);
+            let mut remote = self.remote.borrow_mut();
+            remote.get_or_insert_with(|| self.event_loop.remote());
+        }
+        let number = self.entries.borrow_mut().insert(entry);
+        let client = self.client.get().expect("registered when it was made");
+        client.word(number)
+    }
+
+    /// Says how the entry hears of a cancellation of its promise.
+    pub(crate) fn set_on_cancel(&self, word: ClientWord, id: CallbackId) {
+        let mut entries = self.entries.borrow_mut();
+        if let Some(Entry::Chained { on_cancel, .. }) = entries.get_mut(word.payload()) {
+            *on_cancel = Some(id);
+        }
+    }
+
+    /// Takes an entry out; none if it is gone.
+    pub(crate) fn leave(&self, word: ClientWord) -> Option<Entry> {
+        self.remove(word.payload())
+    }
+
+    fn remove(&self, number: u64) -> Option<Entry> {
+        let entry = self.entries.borrow_mut().remove(number)?;
+        if let Entry::Chained { .. } = entry {
+            self.awaited.set(self.awaited.get() - 1);
+            if self.awaited.get() == 0 {
+                let remote = self.remote.take();
+                drop(remote);
+            }
+        }
+        Some(entry)
+    }
+
+    /// Copies what came of the source, as asyncio's `_copy_future_state` does.
+    fn settle(promise: &Promise<()>, source: &Arc<dyn Erased>, on_cancel: Option<CallbackId>) {
+        if promise.done() {
+            // It was cancelled, and the callback for that is queued.
+            return;
+        }
+        if let Some(id) = on_cancel {
+            promise.remove_done_callback(id);
+        }
+        if source.cancelled() {
+            promise.cancel();
+            return;
+        }
+        // It is pending: that was looked at.
+        let _ = match source.error() {
+            Some(error) => promise.set_error(error),
+            None => promise.set_result(()),
+        };
+    }
+}
+
+impl Client for Bridge {
+    fn run(&self, payload: u64) {
+        let task = match self.entries.borrow().get(payload) {
+            Some(Entry::Task(task)) => Some(task.clone()),
+            _ => None,
+        };
+        if let Some(task) = task {
+            task.cancel();
+            return;
+        }
+        if let Some(Entry::Chained {
+            promise,
+            source,
+            on_cancel,
+        }) = self.remove(payload)
+        {
+            Bridge::settle(&promise, &source, on_cancel);
+        }
+    }
+
+    fn posted(&self, payload: u64) {
+        if self.entries.borrow().get(payload).is_some() {
+            let client = self.client.get().expect("registered when it was made");
+            self.event_loop.schedule(client.word(payload));
+        }
+    }
+
+    fn describe(&self, payload: u64) -> String {
+        match self.entries.borrow().get(payload) {
+            Some(Entry::Chained { source, .. }) => match source.info() {
+                Some(info) => format!("<the end of {info}>"),
+                None => "<the end of a future of another thread>".into(),
+            },
+            Some(Entry::Task(task)) => format!("<the cancellation of {task:?}>"),
+            None => "<the end of a future that nobody waits for>".into(),
+        }
+    }
+
+    fn close(&self) {
+        REGISTRY.with_borrow_mut(|all| {
+            all.retain(|bridge| !bridge.event_loop.same_loop(&self.event_loop));
+        });
+        // As in asyncio, what was submitted is still run; nobody waits for it.
+        self.executor.close();
+        loop {
+            let entry = self.entries.borrow_mut().pop();
+            let Some(entry) = entry else { break };
+            if let Entry::Chained { promise, .. } = entry {
+                let _ = promise.set_error(TaskError::LoopClosed);
+            }
+        }
+        let remote = self.remote.take();
+        drop(remote);
+    }
+}

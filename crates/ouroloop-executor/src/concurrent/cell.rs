@@ -1,0 +1,328 @@
+//! The shared part of a future that crosses threads.
+//!
+//! # State
+//!
+//! | state | means | next |
+//! | --- | --- | --- |
+//! | `PENDING` | nobody has begun | `RUNNING`, `CANCELLED`, `FINISHED` |
+//! | `RUNNING` | somebody works on it | `FINISHED` |
+//! | `CANCELLED` | it never runs; the producer does not know yet | `NOTIFIED` |
+//! | `NOTIFIED` | the same, and the producer knows | |
+//! | `FINISHED` | it has an outcome | |
+//!
+//! # Invariants
+//!
+//! - `PENDING` is left by one compare-exchange, so either the producer starts or somebody cancels.
+//! - Every end of it is followed by taking the lock, and the list of watchers is added to only by who
+//!   sees, under the lock, that it has not ended: no watcher is forgotten, and none is called twice.
+//! - No lock is held while a watcher is called or a value is dropped.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ouroloop_core::{ClientWord, LoopId, post, running_loop_id, with_running};
+use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError};
+
+use super::Future;
+use crate::job::JobInfo;
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
+
+const PENDING: u8 = 0;
+const RUNNING: u8 = 1;
+const CANCELLED: u8 = 2;
+const NOTIFIED: u8 = 3;
+const FINISHED: u8 = 4;
+
+/// How long a blocking wait looks before it sleeps: about what waking a thread costs.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// Something with a cell in it: a promise, or a job.
+pub(crate) trait Shared<T: 'static>: Send + Sync + Erased {
+    fn cell(&self) -> &Cell<T>;
+
+    fn erase(self: Arc<Self>) -> Arc<dyn Erased>;
+}
+
+/// The same for those who do not know the type of the value.
+pub(crate) trait Erased: Send + Sync {
+    fn cancel(self: Arc<Self>) -> bool;
+
+    fn cancelled(&self) -> bool;
+
+    fn running(&self) -> bool;
+
+    /// What it ended with, if that is no value.
+    fn error(&self) -> Option<TaskError>;
+
+    fn info(&self) -> Option<&JobInfo>;
+}
+
+pub(crate) struct Cell<T: 'static> {
+    state: AtomicU8,
+    inner: Mutex<Inner<T>>,
+    ended: Condvar,
+    /// The loop whose thread completes it.
+    home: Option<LoopId>,
+}
+
+struct Inner<T: 'static> {
+    outcome: Outcome<T>,
+    watchers: Watchers<T>,
+    /// Threads that wait for the condition.
+    blocked: usize,
+}
+
+enum Outcome<T> {
+    None,
+    Value(T),
+    Taken,
+    Error(TaskError),
+}
+
+/// Whom to tell of the end, in this order. Nearly always one.
+enum Watchers<T: 'static> {
+    None,
+    One(Watcher<T>),
+    Many(Vec<Watcher<T>>),
+}
+
+pub(crate) enum Watcher<T: 'static> {
+    Call(Box<dyn FnOnce(&Future<T>) + Send>),
+    /// A client of a loop wants this word.
+    Word(LoopId, ClientWord),
+    /// The same, if it ends cancelled.
+    CancelWord(LoopId, ClientWord),
+}
+
+impl<T: 'static> Cell<T> {
+    pub(crate) fn new(home: Option<LoopId>) -> Cell<T> {
+        Cell {
+            state: AtomicU8::new(PENDING),
+            inner: Mutex::new(Inner {
+                outcome: Outcome::None,
+                watchers: Watchers::None,
+                blocked: 0,
+            }),
+            ended: Condvar::new(),
+            home,
+        }
+    }
+
+    /// The producer begins. False if it was cancelled before.
+    pub(crate) fn start(&self) -> Result<bool, InvalidState> {
+        match self.leave_pending(RUNNING) {
+            Ok(()) => Ok(true),
+            Err(CANCELLED) => {
+                let from = self.state.compare_exchange(
+                    CANCELLED,
+                    NOTIFIED,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                );
+                from.map(|_| false).map_err(|_| InvalidState)
+            }
+            Err(_) => Err(InvalidState),
+        }
+    }
+
+    /// Sets the outcome, and tells everybody.
+    pub(crate) fn finish(
+        &self,
+        outcome: Result<T, TaskError>,
+        future: impl Fn() -> Future<T>,
+    ) -> Result<(), InvalidState> {
+        // One that nobody started is started now, so that nobody can cancel it any more.
+        let _ = self.leave_pending(RUNNING);
+        let mut inner = lock(&self.inner);
+        if self.state.load(Ordering::Relaxed) != RUNNING {
+            drop(inner);
+            return Err(InvalidState);
+        }
+        inner.outcome = match outcome {
+            Ok(value) => Outcome::Value(value),
+            Err(error) => Outcome::Error(error),
+        };
+        // Pairs with the acquire in `done`, by which others read without the lock.
+        self.state.store(FINISHED, Ordering::Release);
+        self.tell(inner, future);
+        Ok(())
+    }
+
+    /// Cancels it if nobody has started; `abandon` drops what there was to do.
+    pub(crate) fn cancel(&self, abandon: impl FnOnce(), future: impl Fn() -> Future<T>) -> bool {
+        match self.leave_pending(CANCELLED) {
+            Ok(()) => {
+                abandon();
+                self.tell(lock(&self.inner), future);
+                true
+            }
+            Err(state) => matches!(state, CANCELLED | NOTIFIED),
+        }
+    }
+
+    pub(crate) fn running(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RUNNING
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), CANCELLED | NOTIFIED)
+    }
+
+    pub(crate) fn done(&self) -> bool {
+        self.state.load(Ordering::Acquire) >= CANCELLED
+    }
+
+    /// The loop whose thread completes it.
+    pub(crate) fn home(&self) -> Option<LoopId> {
+        self.home
+    }
+
+    /// What it ended with, if that is no value. A cancellation is an error.
+    pub(crate) fn error(&self) -> Option<TaskError> {
+        if self.cancelled() {
+            return Some(cancelled());
+        }
+        match &lock(&self.inner).outcome {
+            Outcome::Error(error) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Moves the value out.
+    pub(crate) fn take(&self) -> Result<T, TaskError> {
+        if self.cancelled() {
+            return Err(cancelled());
+        }
+        let mut inner = lock(&self.inner);
+        match std::mem::replace(&mut inner.outcome, Outcome::Taken) {
+            Outcome::Value(value) => Ok(value),
+            Outcome::Taken => Err(TaskError::ResultTaken),
+            Outcome::Error(error) => {
+                inner.outcome = Outcome::Error(error.clone());
+                Err(error)
+            }
+            Outcome::None => {
+                inner.outcome = Outcome::None;
+                Err(TaskError::InvalidState)
+            }
+        }
+    }
+
+    /// Has `watcher` told of the end; gives it back if that is over.
+    pub(crate) fn watch(&self, watcher: Watcher<T>) -> Result<(), Watcher<T>> {
+        let mut inner = lock(&self.inner);
+        if self.done() {
+            return Err(watcher);
+        }
+        inner.watchers.push(watcher);
+        Ok(())
+    }
+
+    /// Blocks until it is done; false if the limit passed first.
+    pub(crate) fn block(&self, limit: Option<Duration>) -> bool {
+        if self.spin(limit) {
+            return true;
+        }
+        // A limit beyond what the clock can count is none.
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut inner = lock(&self.inner);
+        while !self.done() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            inner.blocked += 1;
+            inner = wait(&self.ended, inner, left);
+            inner.blocked -= 1;
+        }
+        true
+    }
+
+    /// Looks for a short time; true if it was done by then.
+    fn spin(&self, limit: Option<Duration>) -> bool {
+        if cfg!(loom) || self.done() {
+            return self.done();
+        }
+        let (begun, limit) = (Instant::now(), limit.unwrap_or(SPIN).min(SPIN));
+        while !self.done() {
+            for _ in 0..32 {
+                std::hint::spin_loop();
+            }
+            if begun.elapsed() >= limit {
+                return self.done();
+            }
+        }
+        true
+    }
+
+    fn leave_pending(&self, to: u8) -> Result<(), u8> {
+        self.state
+            .compare_exchange(PENDING, to, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+    }
+
+    /// After the end: wakes the threads that wait, and calls the watchers.
+    fn tell(&self, mut inner: MutexGuard<'_, Inner<T>>, future: impl Fn() -> Future<T>) {
+        let blocked = inner.blocked;
+        let watchers = std::mem::replace(&mut inner.watchers, Watchers::None);
+        drop(inner);
+        if blocked > 0 {
+            self.ended.notify_all();
+        }
+        match watchers {
+            Watchers::None => {}
+            Watchers::One(watcher) => watcher.tell(self.cancelled(), future),
+            Watchers::Many(watchers) => {
+                for watcher in watchers {
+                    watcher.tell(self.cancelled(), &future);
+                }
+            }
+        }
+    }
+}
+
+impl<T: 'static> Watchers<T> {
+    fn push(&mut self, watcher: Watcher<T>) {
+        *self = match std::mem::replace(self, Watchers::None) {
+            Watchers::None => Watchers::One(watcher),
+            Watchers::One(first) => Watchers::Many(vec![first, watcher]),
+            Watchers::Many(mut all) => {
+                all.push(watcher);
+                Watchers::Many(all)
+            }
+        };
+    }
+}
+
+impl<T: 'static> Watcher<T> {
+    pub(crate) fn tell(self, cancelled: bool, future: impl Fn() -> Future<T>) {
+        match self {
+            Watcher::Call(callback) => {
+                let future = future();
+                if catch_unwind(AssertUnwindSafe(|| callback(&future))).is_err() {
+                    tracing::error!(target: "ouroloop::executor", "exception calling callback for {future:?}");
+                }
+            }
+            Watcher::Word(event_loop, word) => send(event_loop, word),
+            Watcher::CancelWord(event_loop, word) if cancelled => send(event_loop, word),
+            Watcher::CancelWord(..) => {}
+        }
+    }
+}
+
+fn cancelled() -> TaskError {
+    TaskError::Cancelled(Cancelled::new(CancelledBy::Task))
+}
+
+/// Brings a word to a loop: straight to its queue in the thread of that loop, else by its inbox.
+fn send(event_loop: LoopId, word: ClientWord) {
+    if running_loop_id() != Some(event_loop) {
+        return post(event_loop, word);
+    }
+    with_running(|running| {
+        if let Some(running) = running {
+            running.schedule(word);
+        }
+    });
+}

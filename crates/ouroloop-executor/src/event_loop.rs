@@ -1,0 +1,337 @@
+//! What asyncio has as methods of the loop but lives here, and the functions beside them.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ouroloop_combinators::timeout;
+use ouroloop_core::{LoopError, LoopRef, get_running_loop, snapshot_context};
+use ouroloop_task::TaskError;
+
+use crate::bridge::{Bridge, ExecutorFuture};
+use crate::concurrent;
+use crate::error::ExecutorError;
+use crate::pool::ThreadPoolExecutor;
+
+/// A pool, or `None` for the one that is the loop's default.
+pub trait IntoExecutor {
+    /// The pool that was chosen.
+    fn into_executor(self) -> Option<ThreadPoolExecutor>;
+}
+
+impl IntoExecutor for &ThreadPoolExecutor {
+    fn into_executor(self) -> Option<ThreadPoolExecutor> {
+        Some(self.clone())
+    }
+}
+
+impl IntoExecutor for Option<&ThreadPoolExecutor> {
+    fn into_executor(self) -> Option<ThreadPoolExecutor> {
+        self.cloned()
+    }
+}
+
+/// The methods of asyncio's loop that have to do with threads.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopExecutor, LoopTasks, ThreadPoolExecutor, new_event_loop};
+///
+/// let event_loop = new_event_loop()?;
+/// let pool = ThreadPoolExecutor::builder().max_workers(1).build()?;
+/// let answer = event_loop.run_in_executor(&pool, || 6 * 7)?;
+/// assert_eq!(event_loop.run_until_complete(answer)?, 42);
+/// event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait LoopExecutor {
+    /// Has a thread call `f`: see [`run_in_executor`]. The loop need not be running yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed; [`ExecutorError::Shutdown`] once its default executor was shut
+    /// down, if that one is meant.
+    #[track_caller]
+    fn run_in_executor<T: Send + 'static>(
+        &self,
+        executor: impl IntoExecutor,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<ExecutorFuture<T>, ExecutorError>;
+
+    /// Makes the future of another thread one of this loop: see [`wrap_future`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    #[track_caller]
+    fn wrap_future<T>(
+        &self,
+        future: &concurrent::Future<T>,
+    ) -> Result<ExecutorFuture<T>, LoopError>;
+
+    /// Sets the pool that `None` means from now on. The one before, if there was one, is given up.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] once the loop is closed.
+    fn set_default_executor(&self, executor: &ThreadPoolExecutor) -> Result<(), LoopError>;
+
+    /// Takes no more jobs for the default executor, and waits until its threads have ended, for at most `timeout`.
+    ///
+    /// [`run`](https://docs.rs/ouroloop) does this at its end, with a limit of 300 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::StillRunning`] with the jobs that have not ended by then. They go on, and nobody waits for them.
+    ///
+    /// # Cancellation
+    ///
+    /// The executor is shut down all the same, without waiting.
+    ///
+    /// # Differences from asyncio
+    ///
+    /// The limit is an error instead of a warning, and counts in real time on a loop that has virtual time.
+    #[must_use = "futures do nothing unless they are awaited"]
+    fn shutdown_default_executor(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ExecutorError>>>>;
+}
+
+impl LoopExecutor for LoopRef {
+    #[track_caller]
+    fn run_in_executor<T: Send + 'static>(
+        &self,
+        executor: impl IntoExecutor,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<ExecutorFuture<T>, ExecutorError> {
+        let (bridge, place) = (Bridge::of(self)?, Location::caller());
+        let pool = match executor.into_executor() {
+            Some(pool) => pool,
+            None => bridge.executor.get_or_make()?,
+        };
+        let future = pool.submit_as(f, None, place);
+        Ok(ExecutorFuture::chain(&bridge, &future, place)?)
+    }
+
+    #[track_caller]
+    fn wrap_future<T>(
+        &self,
+        future: &concurrent::Future<T>,
+    ) -> Result<ExecutorFuture<T>, LoopError> {
+        ExecutorFuture::chain(&Bridge::of(self)?, future, Location::caller())
+    }
+
+    fn set_default_executor(&self, executor: &ThreadPoolExecutor) -> Result<(), LoopError> {
+        Bridge::of(self)?.executor.set(executor.clone());
+        Ok(())
+    }
+
+    fn shutdown_default_executor(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ExecutorError>>>> {
+        let (event_loop, limit) = (self.clone(), timeout.into());
+        Box::pin(async move {
+            let Some(pool) = Bridge::of(&event_loop)?.executor.shut_down() else {
+                return Ok(());
+            };
+            pool.begin_shutdown(false);
+            let ended = event_loop.wrap_future(&end_of(&event_loop, &pool, limit))?;
+            let in_time = match event_loop.virtual_clock() {
+                None => self::timeout(limit, ended).await,
+                Some(_) => Ok(ended.await),
+            };
+            match (in_time, limit) {
+                (Ok(Ok(true)), _) => {
+                    pool.join(None);
+                    Ok(())
+                }
+                (Ok(Err(error)), _) => Err(error.into()),
+                (_, limit) => Err(pool.still_running(limit.unwrap_or(Duration::MAX))),
+            }
+        })
+    }
+}
+
+/// Done when the threads of the pool are through; with false if the limit passed on a loop whose own timers know nothing
+/// of real time.
+fn end_of(
+    event_loop: &LoopRef,
+    pool: &ThreadPoolExecutor,
+    limit: Option<Duration>,
+) -> concurrent::Future<bool> {
+    let promise = concurrent::Promise::new();
+    let future = promise.future();
+    let (Some(_), Some(limit)) = (event_loop.virtual_clock(), limit) else {
+        pool.on_end(move || {
+            let _ = promise.set_result(true);
+        });
+        return future;
+    };
+    let pool = pool.clone();
+    // Without a thread to watch the time the promise breaks, and that is an error.
+    let watcher = std::thread::Builder::new().name("ouroloop-shutdown".into());
+    let _ = watcher.spawn(move || promise.set_result(pool.join(Some(limit))));
+    future
+}
+
+/// Has a thread call `f`, so that the loop can go on meanwhile: asyncio's `run_in_executor`.
+///
+/// The executor is a pool, or `None` for the loop's default one, which is made by its first use.
+///
+/// The call is submitted now, not when the result is awaited. A panic of `f`, a pool that was shut down and the want of
+/// any thread are errors of the result.
+///
+/// # Cancellation
+///
+/// See [`ExecutorFuture`]: a call that no thread has begun never happens, another one runs to its end.
+///
+/// # Ordering
+///
+/// When `f` has returned, two iterations of the loop pass until the awaiting task resumes.
+///
+/// # Panics
+///
+/// If no loop is running in this thread; [`LoopExecutor::run_in_executor`] needs none.
+///
+/// # Differences from asyncio
+///
+/// What `f` borrows it must own; there are no further arguments, since a closure has them.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs;
+/// use ouroloop::{ThreadPoolExecutor, run_in_executor};
+///
+/// ouroloop::run(async {
+///     let manifest = run_in_executor(None, || fs::read_to_string("Cargo.toml"));
+///     assert!(manifest.await.unwrap().unwrap().contains("[package]"));
+///
+///     let one_by_one = ThreadPoolExecutor::builder().max_workers(1).build().unwrap();
+///     assert_eq!(run_in_executor(&one_by_one, || 42).await.unwrap(), 42);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[track_caller]
+pub fn run_in_executor<T: Send + 'static>(
+    executor: impl IntoExecutor,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> ExecutorFuture<T> {
+    let event_loop = running();
+    match event_loop.run_in_executor(executor, f) {
+        Ok(future) => future,
+        Err(error) => failed(&event_loop, error),
+    }
+}
+
+/// Has a thread of the default executor call `f` in a copy of the current context: asyncio's `to_thread`.
+///
+/// A coroutine: nothing happens before it is awaited, or made a task.
+///
+/// # Errors
+///
+/// [`TaskError::Panicked`] if `f` panicked; [`TaskError::Failed`] with an [`ExecutorError`] if the executor was shut down,
+/// or no thread is to be had.
+///
+/// # Cancellation
+///
+/// As with [`run_in_executor`].
+///
+/// # Panics
+///
+/// If no loop is running, when it is first polled.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{ContextVar, to_thread};
+///
+/// static USER: ContextVar<&str> = ContextVar::new("user");
+///
+/// ouroloop::run(async {
+///     USER.set("ada");
+///     assert_eq!(to_thread(|| USER.get()).await.unwrap(), Some("ada"));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[track_caller]
+pub fn to_thread<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T, TaskError>> {
+    let place = Location::caller();
+    async move {
+        let event_loop = running_at(place);
+        let context = snapshot_context();
+        let call = move || match context {
+            Some(context) => context.run(f),
+            None => f(),
+        };
+        let bridge = Bridge::of(&event_loop).map_err(|_| TaskError::LoopClosed)?;
+        let pool = bridge.executor.get_or_make().map_err(TaskError::failed)?;
+        let future = pool.submit_as(call, None, place);
+        let chained = ExecutorFuture::chain(&bridge, &future, place);
+        chained.map_err(|_| TaskError::LoopClosed)?.await
+    }
+}
+
+/// Makes the future of another thread one that the running loop can await: asyncio's `wrap_future`.
+///
+/// # Cancellation
+///
+/// Cancelling what this returns, or a task that awaits it, cancels `future` one iteration later, if nobody has begun with it.
+///
+/// # Ordering
+///
+/// Two iterations after `future` is done those who wait resume; also if it is done already.
+///
+/// # Panics
+///
+/// If no loop is running in this thread; [`LoopExecutor::wrap_future`] needs none.
+///
+/// # Differences from asyncio
+///
+/// The result is moved to whoever asks first. Wrap a future once, and do not ask for its result elsewhere.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{ThreadPoolExecutor, wrap_future};
+///
+/// let pool = ThreadPoolExecutor::new();
+/// let future = pool.submit(|| "from elsewhere");
+/// ouroloop::run(async move {
+///     assert_eq!(wrap_future(&future).await.unwrap(), "from elsewhere");
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[track_caller]
+pub fn wrap_future<T>(future: &concurrent::Future<T>) -> ExecutorFuture<T> {
+    match running().wrap_future(future) {
+        Ok(future) => future,
+        Err(error) => panic!("cannot wrap a future: {error}"),
+    }
+}
+
+/// A future that has failed already.
+fn failed<T: Send + 'static>(event_loop: &LoopRef, error: ExecutorError) -> ExecutorFuture<T> {
+    let promise = concurrent::Promise::new();
+    // Nobody else can have set it.
+    let _ = promise.set_exception(error);
+    match event_loop.wrap_future(&promise.future()) {
+        Ok(future) => future,
+        Err(error) => panic!("cannot use an executor: {error}"),
+    }
+}
+
+#[track_caller]
+fn running() -> ouroloop_core::EventLoop {
+    running_at(Location::caller())
+}
+
+fn running_at(place: &'static Location<'static>) -> ouroloop_core::EventLoop {
+    get_running_loop().unwrap_or_else(|error| panic!("at {place}: {error}"))
+}

@@ -1,0 +1,306 @@
+//! A loop in a thread of its own, and the other threads' handle of it.
+//!
+//! # State
+//!
+//! *running*, until somebody stops the loop; then *stopped*, with its tasks as they are; then *closed*. The thread lives
+//! until the last step, since a loop cannot leave its thread.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use ouroloop_combinators::cancel_all_tasks;
+use ouroloop_core::{
+    EventLoop, LoopError, PanicPayload, RemoteHandle, new_event_loop, set_event_loop,
+};
+use ouroloop_task::{LoopTasks, RunError, TaskError};
+
+use crate::concurrent;
+use crate::coroutine::run_coroutine_threadsafe;
+use crate::error::ExecutorError;
+use crate::event_loop::LoopExecutor;
+
+/// How long the close of the loop waits for the jobs of its default executor: as long as `run` does.
+const EXECUTOR_LIMIT: Duration = Duration::from_secs(300);
+
+/// An event loop that runs in a thread of its own, and takes work from any other.
+///
+/// What asyncio's users build of `new_event_loop`, a thread that calls `run_forever`, `run_coroutine_threadsafe`,
+/// `call_soon_threadsafe(loop.stop)`, `join` and `close`; with an error for each of these in the wrong order.
+///
+/// # Dropping it
+///
+/// Stops and closes the loop, without waiting for that: what its tasks would still have done is lost as they are cancelled.
+///
+/// # Differences from asyncio
+///
+/// [`close`](LoopThread::close) cancels the tasks that are left and waits for them, as `run` does at its end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ouroloop::{ExecutorError, LoopThread, sleep};
+///
+/// let thread = LoopThread::start()?;
+/// let future = thread.run_coroutine_threadsafe(|| async {
+///     sleep(Duration::from_millis(1)).await;
+///     1
+/// });
+/// assert_eq!(future.result(None)?, 1);
+/// assert!(matches!(thread.close(), Err(ExecutorError::LoopNotStopped)));
+/// thread.stop()?;
+/// thread.join(None)?;
+/// thread.close()?;
+/// # Ok::<(), ExecutorError>(())
+/// ```
+pub struct LoopThread {
+    remote: RemoteHandle,
+    shared: Arc<Shared>,
+    id: ThreadId,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stage: Mutex<Stage>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Stage {
+    stop_asked: bool,
+    stopped: bool,
+    close_asked: bool,
+    /// How the loop ended, until somebody asked.
+    ended: Option<Result<(), ExecutorError>>,
+}
+
+impl LoopThread {
+    /// Starts a thread, and a loop in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::ThreadStart`] if there is no thread to be had; [`ExecutorError::Loop`] if there is no loop.
+    pub fn start() -> Result<LoopThread, ExecutorError> {
+        LoopThread::start_in(thread::Builder::new().name("ouroloop-loop".into()))
+    }
+
+    /// The same in a thread with another name, or another size of its stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](LoopThread::start).
+    pub fn start_in(builder: thread::Builder) -> Result<LoopThread, ExecutorError> {
+        let shared = Arc::new(Shared::default());
+        let (sender, receiver) = channel();
+        let body = {
+            let shared = shared.clone();
+            move || shared.body(&sender)
+        };
+        let handle = builder.spawn(body).map_err(ExecutorError::ThreadStart)?;
+        let id = handle.thread().id();
+        let Ok(remote) = receiver.recv() else {
+            return join(handle).and(Err(ExecutorError::LoopStopped));
+        };
+        Ok(LoopThread {
+            remote: remote?,
+            shared,
+            id,
+            handle: Mutex::new(Some(handle)),
+        })
+    }
+
+    /// The handle of the loop, which outlives this one and can be cloned.
+    pub fn remote(&self) -> &RemoteHandle {
+        &self.remote
+    }
+
+    /// Runs a coroutine as a task of the loop: see [`run_coroutine_threadsafe`].
+    ///
+    /// While the loop is stopped nothing runs. What was handed over begins when it is closed, and is cancelled then.
+    #[track_caller]
+    pub fn run_coroutine_threadsafe<F>(
+        &self,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> concurrent::Future<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        run_coroutine_threadsafe(&self.remote, make)
+    }
+
+    /// Whether the loop runs.
+    pub fn is_running(&self) -> bool {
+        !self.shared.lock().stopped
+    }
+
+    /// Stops the loop when the callbacks that are ready have had their turn. Does not wait for that: see
+    /// [`join`](LoopThread::join).
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::LoopStopped`] if it has stopped already.
+    pub fn stop(&self) -> Result<(), ExecutorError> {
+        let mut stage = self.shared.lock();
+        if stage.stopped {
+            return Err(ExecutorError::LoopStopped);
+        }
+        // A second stop would end the run that closes the loop.
+        if !std::mem::replace(&mut stage.stop_asked, true) {
+            drop(stage);
+            self.remote.stop()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the loop has stopped, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::LoopNotStopped`] if nobody has called [`stop`](LoopThread::stop), so that it would wait for ever;
+    /// [`ExecutorError::JoinsItself`] in the loop's own thread; [`ExecutorError::TimedOut`] if a callback holds the loop up.
+    pub fn join(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ExecutorError> {
+        self.check_not_own()?;
+        let deadline = timeout.into().and_then(|it| Instant::now().checked_add(it));
+        let mut stage = self.shared.lock();
+        if !stage.stopped && !stage.stop_asked {
+            return Err(ExecutorError::LoopNotStopped);
+        }
+        while !stage.stopped {
+            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Err(ExecutorError::TimedOut);
+            }
+            stage = wait(&self.shared.changed, stage, left);
+        }
+        Ok(())
+    }
+
+    /// Cancels the tasks that are left and waits for them, closes the loop, and waits for the end of the thread. A second
+    /// call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::LoopNotStopped`] while the loop runs; [`ExecutorError::JoinsItself`] in its own thread;
+    /// [`ExecutorError::StillRunning`] if jobs of its default executor did not end within 300 seconds. In the last case
+    /// the loop is closed all the same.
+    pub fn close(&self) -> Result<(), ExecutorError> {
+        self.check_not_own()?;
+        let mut stage = self.shared.lock();
+        if !stage.stopped {
+            return Err(ExecutorError::LoopNotStopped);
+        }
+        stage.close_asked = true;
+        drop(stage);
+        self.shared.changed.notify_all();
+        let handle = lock(&self.handle).take();
+        if let Some(handle) = handle {
+            join(handle)?;
+        }
+        self.shared.lock().ended.take().unwrap_or(Ok(()))
+    }
+
+    fn check_not_own(&self) -> Result<(), ExecutorError> {
+        match thread::current().id() == self.id {
+            true => Err(ExecutorError::JoinsItself),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for LoopThread {
+    fn drop(&mut self) {
+        // It has stopped already, or it stops.
+        let _ = self.stop();
+        self.shared.lock().close_asked = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for LoopThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopThread")
+            .field("thread", &self.id)
+            .field("remote", &self.remote)
+            .finish()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        lock(&self.stage)
+    }
+
+    /// What the thread does.
+    fn body(&self, started: &Sender<Result<RemoteHandle, LoopError>>) {
+        let event_loop = match new_event_loop() {
+            Ok(event_loop) => event_loop,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        set_event_loop(Some(&event_loop));
+        let _ = started.send(Ok(event_loop.remote()));
+        let ran = event_loop.run_forever();
+        let mut stage = self.lock();
+        stage.stopped = true;
+        self.changed.notify_all();
+        while !stage.close_asked {
+            stage = wait(&self.changed, stage, None);
+        }
+        drop(stage);
+        let closed = shut_down(&event_loop);
+        set_event_loop(None);
+        self.lock().ended = Some(ran.map_err(ExecutorError::from).and(closed));
+    }
+}
+
+/// As `run` does at its end.
+fn shut_down(event_loop: &EventLoop) -> Result<(), ExecutorError> {
+    let cancelled = cancel_all_tasks(event_loop).map_err(from_run);
+    let ended = event_loop
+        .run_until_complete(event_loop.shutdown_default_executor(EXECUTOR_LIMIT))
+        .map_err(from_run);
+    event_loop.close()?;
+    cancelled.and(ended.and_then(|ended| ended))
+}
+
+fn from_run(error: RunError) -> ExecutorError {
+    match error {
+        RunError::Loop(error) => error.into(),
+        RunError::Task(error) => error.into(),
+        error => ExecutorError::Task(TaskError::failed(error)),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics under these.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait<'a>(
+    changed: &Condvar,
+    stage: MutexGuard<'a, Stage>,
+    limit: Option<Duration>,
+) -> MutexGuard<'a, Stage> {
+    match limit {
+        None => changed.wait(stage).unwrap_or_else(PoisonError::into_inner),
+        Some(limit) => {
+            let waited = changed.wait_timeout(stage, limit);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
+}
+
+fn join(handle: JoinHandle<()>) -> Result<(), ExecutorError> {
+    handle.join().map_err(|payload| {
+        let panic = PanicPayload::from_payload(payload);
+        ExecutorError::LoopThreadPanicked(panic.message().to_owned())
+    })
+}

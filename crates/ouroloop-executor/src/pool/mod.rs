@@ -1,0 +1,369 @@
+//! `ThreadPoolExecutor`: blocking and CPU-bound work on threads.
+
+mod builder;
+mod map;
+pub(crate) mod workers;
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ouroloop_task::TaskError;
+
+pub use self::builder::ThreadPoolBuilder;
+pub use self::map::ExecutorMap;
+use self::workers::{Crew, Refusal, Workers};
+use crate::concurrent::Future;
+use crate::error::ExecutorError;
+use crate::job::{Job, JobInfo, Run};
+use crate::queue::{JobQueue, PoolQueue};
+use crate::sync::{Mutex, lock, thread};
+
+/// A pool of threads for what blocks or computes: `concurrent.futures.ThreadPoolExecutor`.
+///
+/// A thread is started when a job finds none that is idle, up to
+/// [`max_workers`](ThreadPoolBuilder::max_workers). Idle threads sleep and cost nothing. Clones are handles of the
+/// same pool, which may be used from any thread.
+///
+/// # When to use it
+///
+/// For calls that block (files, databases, a library without an async interface) and for computations of more than
+/// about a tenth of a millisecond: in a coroutine either would hold up the whole loop. A pool of few threads with a
+/// queue is what both want; some hundreds of threads only get into each other's way.
+///
+/// For *data parallelism*, one computation spread over all processors, use rayon beside it: call it in a job
+/// (`run_in_executor(None, || data.par_iter().map(f).sum())`), so that the loop goes on meanwhile and rayon's threads
+/// do the work, or send it there directly with `rayon::spawn` and a [`Promise`](crate::concurrent::Promise), which [`wrap_future`](crate::wrap_future)
+/// awaits. A job that waits for other jobs of its own pool needs a free thread for each of them; rayon's do not.
+///
+/// # Ordering
+///
+/// Jobs begin in the order in which they are submitted; with one worker exactly, with more of them about so.
+///
+/// # Dropping it
+///
+/// When the last handle goes, the pool is shut down without waiting: queued jobs are still run, and then the threads
+/// end. Neither this nor the end of the program waits for a job: a process ends when `main` returns, whatever its
+/// threads do. To wait, call [`shutdown`](ThreadPoolExecutor::shutdown), or
+/// [`shutdown_timeout`](ThreadPoolExecutor::shutdown_timeout) if a job might never end.
+///
+/// # Differences from asyncio
+///
+/// `submit` gives a future in any case. After a shutdown, and if there is no thread to be had, the error is what the
+/// future ends with.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::ThreadPoolExecutor;
+///
+/// let pool = ThreadPoolExecutor::new();
+/// let word = pool.submit(|| "parallel".to_owned());
+/// let squares: Result<Vec<_>, _> = pool.map(1..=4, |n| n * n).collect();
+/// assert_eq!(word.result(None)?, "parallel");
+/// assert_eq!(squares?, [1, 4, 9, 16]);
+/// pool.shutdown(true, false)?;
+/// # Ok::<(), ouroloop::ExecutorError>(())
+/// ```
+#[derive(Clone)]
+pub struct ThreadPoolExecutor {
+    handle: Arc<Handle>,
+}
+
+/// What the users of a pool share. Its end is theirs; the workers do not count.
+struct Handle {
+    workers: Arc<Workers<Queue, Threads>>,
+    max_workers: usize,
+    pid: u32,
+}
+
+type Queue = PoolQueue<Arc<dyn Run>>;
+
+thread_local! {
+    /// The address of the pool that this thread is of.
+    static POOL: Cell<usize> = const { Cell::new(0) };
+}
+
+impl ThreadPoolExecutor {
+    /// A pool with asyncio's defaults: as many threads as there are processors and 4 more, at most 32.
+    #[allow(clippy::new_without_default, reason = "threads are worth a word")]
+    pub fn new() -> ThreadPoolExecutor {
+        ThreadPoolExecutor::with_options(ThreadPoolBuilder::default())
+    }
+
+    /// Begins to make a pool that is not quite the usual one.
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::default()
+    }
+
+    fn with_options(options: ThreadPoolBuilder) -> ThreadPoolExecutor {
+        let max_workers = options.max_workers.map_or_else(default_workers, NonZeroUsize::get);
+        let threads = Threads {
+            doing: (0..max_workers).map(|_| Mutex::new(None)).collect(),
+            options,
+            spins: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+        };
+        ThreadPoolExecutor {
+            handle: Arc::new(Handle {
+                workers: Workers::new(PoolQueue::new(max_workers), threads),
+                max_workers,
+                pid: std::process::id(),
+            }),
+        }
+    }
+
+    /// Has a thread of the pool call `f`.
+    ///
+    /// A panic of `f` is an error in the future, and the thread lives on. So is a shutdown of the pool
+    /// ([`ExecutorError::Shutdown`]), a pool that was inherited by a fork ([`ExecutorError::Forked`]), and the want of
+    /// any thread to run it ([`ExecutorError::ThreadStart`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{ExecutorError, TaskError, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new();
+    /// let failed = pool.submit(|| -> u32 { panic!("out of ideas") });
+    /// match failed.result(None) {
+    ///     Err(ExecutorError::Task(TaskError::Panicked(panic))) => assert_eq!(panic.message(), "out of ideas"),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn submit<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Future<T> {
+        self.submit_as(f, None, Location::caller())
+    }
+
+    /// The same with a name for the job, which errors and wait graphs then show.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::ThreadPoolExecutor;
+    ///
+    /// let future = ThreadPoolExecutor::new().submit_named("index", || ());
+    /// assert_eq!(future.job().unwrap().name(), Some("index"));
+    /// ```
+    #[track_caller]
+    pub fn submit_named<T: Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Future<T> {
+        self.submit_as(f, Some(name.into()), Location::caller())
+    }
+
+    /// Calls `f` with each item, all of them submitted now; an iterator over the results in the order of the items.
+    ///
+    /// Dropping the iterator cancels the calls that nobody has begun.
+    ///
+    /// # Errors
+    ///
+    /// Each item of the iterator is a `Result`: see [`Future::result`].
+    #[track_caller]
+    pub fn map<I, R>(
+        &self,
+        items: I,
+        f: impl Fn(I::Item) -> R + Send + Sync + 'static,
+    ) -> ExecutorMap<R>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        R: Send + 'static,
+    {
+        let (f, place) = (Arc::new(f), Location::caller());
+        let futures = items.into_iter().map(|item| {
+            let f = f.clone();
+            self.submit_as(move || f(item), None, place)
+        });
+        ExecutorMap::new(futures.collect())
+    }
+
+    /// Takes no more jobs. With `wait`, blocks until those that were submitted are done and the threads have ended; with
+    /// `cancel_futures`, those that nobody has begun are cancelled. A second call is fine, and may wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::JoinsItself`] if a job of this pool would wait; nothing is done then.
+    pub fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), ExecutorError> {
+        if wait {
+            self.check_not_own()?;
+        }
+        self.begin_shutdown(cancel_futures);
+        if wait {
+            self.handle.workers.join(None);
+        }
+        Ok(())
+    }
+
+    /// Shuts down and waits, but only so long.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutorError::StillRunning`] with the jobs that have not ended by then; they go on, and their threads end with
+    /// them. [`ExecutorError::JoinsItself`] in a job of this pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    /// use ouroloop::{ExecutorError, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new();
+    /// let (release, released) = channel::<()>();
+    /// let stuck = pool.submit_named("stuck", move || released.recv());
+    /// # while !stuck.running() { std::thread::yield_now() }
+    /// let error = pool.shutdown_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert!(error.to_string().contains("job \"stuck\" submitted at"));
+    /// drop(release);
+    /// pool.shutdown(true, false)?;
+    /// # Ok::<(), ExecutorError>(())
+    /// ```
+    pub fn shutdown_timeout(&self, limit: Duration) -> Result<(), ExecutorError> {
+        self.check_not_own()?;
+        self.begin_shutdown(false);
+        match self.handle.workers.join(Some(limit)) {
+            true => Ok(()),
+            false => Err(self.still_running(limit)),
+        }
+    }
+
+    /// How many threads there may be.
+    pub fn max_workers(&self) -> usize {
+        self.handle.max_workers
+    }
+
+    /// How many threads there are at this moment.
+    pub fn thread_count(&self) -> usize {
+        self.handle.workers.threads()
+    }
+
+    /// The jobs that run at this moment.
+    pub fn running_jobs(&self) -> Vec<JobInfo> {
+        let doing = self.handle.workers.crew.doing.iter();
+        doing.filter_map(|job| lock(job).clone()).collect()
+    }
+
+    pub(crate) fn submit_as<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> T + Send + 'static,
+        name: Option<Arc<str>>,
+        created_at: &'static Location<'static>,
+    ) -> Future<T> {
+        let job = Job::new(f, JobInfo { name, created_at });
+        let future = Future::of(job.clone());
+        if std::process::id() == self.handle.pid {
+            self.handle.workers.submit(job);
+        } else {
+            let pid = self.handle.pid;
+            job.fail(TaskError::failed(ExecutorError::Forked { pid }));
+        }
+        future
+    }
+
+    pub(crate) fn begin_shutdown(&self, cancel_futures: bool) {
+        let workers = &self.handle.workers;
+        workers.shut_down();
+        if cancel_futures {
+            workers.queue.drain().into_iter().for_each(Run::cancel);
+        }
+    }
+
+    /// Calls `tell` when the pool was shut down and its last thread is through with the queue.
+    pub(crate) fn on_end(&self, tell: impl FnOnce() + Send + 'static) {
+        self.handle.workers.on_end(Box::new(tell));
+    }
+
+    /// Joins threads that are through with the queue.
+    pub(crate) fn join(&self, limit: Option<Duration>) -> bool {
+        self.handle.workers.join(limit)
+    }
+
+    pub(crate) fn still_running(&self, limit: Duration) -> ExecutorError {
+        ExecutorError::StillRunning {
+            limit,
+            jobs: self.running_jobs(),
+        }
+    }
+
+    fn check_not_own(&self) -> Result<(), ExecutorError> {
+        let address = Arc::as_ptr(&self.handle.workers).addr();
+        match POOL.try_with(Cell::get) {
+            Ok(own) if own == address => Err(ExecutorError::JoinsItself),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ThreadPoolExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolExecutor")
+            .field("max_workers", &self.max_workers())
+            .field("threads", &self.thread_count())
+            .field("shut_down", &self.handle.workers.is_shut_down())
+            .finish()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.workers.shut_down();
+    }
+}
+
+/// The threads, and what they do.
+struct Threads {
+    options: ThreadPoolBuilder,
+    /// The job that each worker runs, for those who ask why a shutdown takes so long.
+    doing: Vec<Mutex<Option<JobInfo>>>,
+    spins: bool,
+}
+
+impl Crew<Arc<dyn Run>> for Threads {
+    fn begin(&self, workers: usize) {
+        POOL.set(workers);
+    }
+
+    fn run(&self, worker: usize, job: Arc<dyn Run>) {
+        *lock(&self.doing[worker]) = Some(job.info().clone());
+        // The job contains its own panics; this is for the destructor of a result that nobody wants.
+        if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
+            tracing::error!(target: "ouroloop::executor", "the drop of a job's result panicked");
+        }
+    }
+
+    fn rest(&self, worker: usize) {
+        *lock(&self.doing[worker]) = None;
+    }
+
+    fn refuse(&self, job: Arc<dyn Run>, because: Refusal) {
+        job.fail(TaskError::failed(ExecutorError::from(because)));
+    }
+
+    fn spins(&self) -> bool {
+        self.spins
+    }
+
+    fn start(
+        &self,
+        worker: usize,
+        body: Box<dyn FnOnce() + Send>,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let name = format!("{}_{worker}", self.options.thread_name_prefix);
+        let mut builder = thread::Builder::new().name(name);
+        if let Some(stack_size) = self.options.stack_size {
+            builder = builder.stack_size(stack_size);
+        }
+        builder.spawn(body)
+    }
+}
+
+fn default_workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (processors + 4).min(32)
+}
