@@ -67,12 +67,20 @@ pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
     if future.done() {
         return Shield { inner, outer: None };
     }
-    running_loop("shield");
+    let event_loop = running_loop("shield");
     let outer: Promise<()> = create_future_of(Rc::new(Shielding {
         task: future.task_id(),
         created_at: Location::caller(),
     }));
     let waiting = outer.future();
+    if let Some(error) = future.misuse_on(&event_loop) {
+        // It is pending: it was made here. An await of what is shielded gives the same error.
+        let _ = outer.set_error(error);
+        return Shield {
+            inner,
+            outer: Some(waiting),
+        };
+    }
     let id = future.add_done_callback({
         // The callback is what sets the outer promise; if it is removed, nobody will.
         let outer = Rc::new(Cell::new(Some(outer)));

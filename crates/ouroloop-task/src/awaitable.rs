@@ -272,6 +272,25 @@ impl<T> Eventual<T> {
         Eventual::new(promise.as_future_ref(), move || promise.result().cloned())
     }
 
+    /// Makes sure that a loop can wait for it: what is pending on another loop, or on one that is
+    /// closed, becomes one that has ended with [`TaskError::WrongLoop`] or
+    /// [`TaskError::LoopClosed`]. For those who implement [`IntoTask`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] if `event_loop` is closed.
+    pub fn on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+        let Some(error) = self.future.misuse_on(event_loop) else {
+            return Ok(self);
+        };
+        let ended = event_loop.create_future::<T>()?;
+        // It was made here, so it is pending.
+        let _ = ended.set_error(error.clone());
+        Ok(Eventual::new(ended.as_future_ref(), move || {
+            Err(error.clone())
+        }))
+    }
+
     /// Takes the result, if it is done; that of a task is moved out, so that a second call gives
     /// [`TaskError::ResultTaken`].
     ///
@@ -392,8 +411,8 @@ impl<T> Awaitable for Eventual<T> {
 }
 
 impl<T> IntoTask for Eventual<T> {
-    fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
-        Ok(self)
+    fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+        self.on(event_loop)
     }
 }
 
@@ -411,8 +430,8 @@ impl<T> Awaitable for Task<T> {
 }
 
 impl<T> IntoTask for Task<T> {
-    fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
-        Ok(Eventual::of(self))
+    fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+        Eventual::of(self).on(event_loop)
     }
 }
 
@@ -430,8 +449,8 @@ impl<T: Clone> Awaitable for &Task<T> {
 }
 
 impl<T: Clone> IntoTask for &Task<T> {
-    fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
-        Ok(Eventual::sharing(self))
+    fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+        Eventual::sharing(self).on(event_loop)
     }
 }
 
@@ -451,8 +470,8 @@ macro_rules! promises_are_awaitable {
         }
 
         impl<T: Clone> IntoTask for $promise<T> {
-            fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
-                Ok(Eventual::waiting_for(self.future()))
+            fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+                Eventual::waiting_for(self.future()).on(event_loop)
             }
         }
 
@@ -470,8 +489,8 @@ macro_rules! promises_are_awaitable {
         }
 
         impl<T: Clone> IntoTask for &$promise<T> {
-            fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
-                Ok(Eventual::waiting_for(self.future()))
+            fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
+                Eventual::waiting_for(self.future()).on(event_loop)
             }
         }
     )*};

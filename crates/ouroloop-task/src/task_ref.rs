@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_core::{Context, EventLoop};
+use ouroloop_core::{Context, EventLoop, LoopRef};
 
 use crate::arena::Key;
 use crate::error::{Cancelled, TaskError};
@@ -232,6 +232,20 @@ impl FutureRef {
     #[doc(alias = "get_loop")]
     pub fn event_loop(&self) -> EventLoop {
         self.0.header().tasks.event_loop.handle()
+    }
+
+    /// The error with which an await of it in `event_loop` ends at once, if it does: it is pending, and
+    /// of another loop or of one that is closed. For those who build combinators.
+    pub fn misuse_on(&self, event_loop: &LoopRef) -> Option<TaskError> {
+        let header = self.0.header();
+        if header.done() {
+            return None;
+        }
+        if header.tasks.is_closed() {
+            return Some(TaskError::LoopClosed);
+        }
+        let same = header.tasks.event_loop.same_loop(event_loop);
+        (!same).then_some(TaskError::WrongLoop)
     }
 
     fn address(&self) -> usize {

@@ -377,8 +377,8 @@ impl<T: 'static, M> Gathering<T, M> {
     {
         match (ended, self.core.first_failed()) {
             (Ok(()), _) => M::all(self.items.iter().map(get)),
-            (Err(_), Some(place)) => M::first(get(&self.items[place])),
-            (Err(error), None) => M::first(Err(error)),
+            (Err(error), Some(place)) => M::first(get(&self.items[place]), error),
+            (Err(error), None) => M::first(Err(error.clone()), error),
         }
     }
 }
@@ -469,7 +469,7 @@ impl<T: 'static, M: GatherMode<T> + 'static> Awaitable for Gathering<T, M> {
 }
 
 impl<T: 'static, M: GatherMode<T> + 'static> IntoTask for Gathering<T, M> {
-    fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<M::Output>, LoopError> {
-        Ok(self.into_eventual(Eventual::take))
+    fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<M::Output>, LoopError> {
+        self.into_eventual(Eventual::take).on(event_loop)
     }
 }

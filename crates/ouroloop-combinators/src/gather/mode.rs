@@ -13,7 +13,8 @@ use ouroloop_task::{Eventual, TaskError};
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{GatherMode, Gathering, gather};
+/// use ouroloop::lowlevel::GatherMode;
+/// use ouroloop::{Gathering, gather};
 ///
 /// async fn read<T: 'static, M: GatherMode<T>>(gathering: Gathering<T, M>) -> M::Output {
 ///     println!("{}", if gathering.done() { "done" } else { "pending" });
@@ -43,9 +44,10 @@ pub trait GatherMode<T: 'static>: sealed::Sealed {
     /// The output when all children count.
     #[doc(hidden)]
     fn all(results: impl Iterator<Item = Result<T, TaskError>>) -> Self::Output;
-    /// The output when one decided, or the gather was cancelled.
+    /// The output when one decided, or the gather was cancelled; `error` is what the gather itself ended
+    /// with.
     #[doc(hidden)]
-    fn first(result: Result<T, TaskError>) -> Self::Output;
+    fn first(result: Result<T, TaskError>, error: TaskError) -> Self::Output;
 }
 
 mod sealed {
@@ -89,7 +91,7 @@ impl<T: 'static, E: From<TaskError> + 'static> GatherMode<Result<T, E>> for Plai
         results.map(flatten).collect()
     }
 
-    fn first(result: Result<Result<T, E>, TaskError>) -> Self::Output {
+    fn first(result: Result<Result<T, E>, TaskError>, _error: TaskError) -> Self::Output {
         match flatten(result) {
             Err(error) => Err(error),
             // Moved out meanwhile by whoever else held the task.
@@ -114,8 +116,8 @@ impl<T: 'static, E: From<TaskError> + 'static> GatherMode<Result<T, E>> for Retu
         Ok(results.map(flatten).collect())
     }
 
-    fn first(result: Result<Result<T, E>, TaskError>) -> Self::Output {
-        Err(error_of(result))
+    fn first(_result: Result<Result<T, E>, TaskError>, error: TaskError) -> Self::Output {
+        Err(error)
     }
 }
 
@@ -131,8 +133,8 @@ impl<T: 'static> GatherMode<T> for Values {
         results.collect()
     }
 
-    fn first(result: Result<T, TaskError>) -> Self::Output {
-        Err(error_of(result))
+    fn first(_result: Result<T, TaskError>, error: TaskError) -> Self::Output {
+        Err(error)
     }
 }
 
@@ -148,16 +150,11 @@ impl<T: 'static> GatherMode<T> for ReturnResults {
         Ok(results.collect())
     }
 
-    fn first(result: Result<T, TaskError>) -> Self::Output {
-        Err(error_of(result))
+    fn first(_result: Result<T, TaskError>, error: TaskError) -> Self::Output {
+        Err(error)
     }
 }
 
 fn flatten<T, E: From<TaskError>>(result: Result<Result<T, E>, TaskError>) -> Result<T, E> {
     result.unwrap_or_else(|error| Err(error.into()))
-}
-
-/// The error that decided; a value in its place was moved out by whoever else held the task.
-fn error_of<T>(result: Result<T, TaskError>) -> TaskError {
-    result.err().unwrap_or(TaskError::ResultTaken)
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::{IntoFuture, pending};
 use std::io;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use ouroloop_combinators::{gather, sleep};
@@ -478,5 +479,26 @@ fn wide_tuples_keep_their_places() {
         .await;
         assert_eq!(failed.expect_err("two fail").text(), "second");
         sleep(ms(10)).await;
+    });
+}
+
+#[test]
+fn an_error_of_an_inner_gather_is_that_of_the_outer_one() {
+    run(async {
+        let panics = || create_task(async { resume_unwind(Box::new("inside")) });
+        let panicked = |ended: Result<(), TaskError>| match ended {
+            Err(TaskError::Panicked(payload)) => payload.message() == "inside",
+            _ => false,
+        };
+        let values = gather([gather([panics()]).values()]).values().await;
+        assert!(panicked(values.map(drop)));
+        let cancelled = create_task(pending::<()>());
+        cancelled.cancel();
+        let results = gather([gather([cancelled]).values()]).values().await;
+        assert!(matches!(results, Err(TaskError::Cancelled(_))));
+        let every = gather([gather([panics()]).values()]).return_results().await;
+        let mut every = every.expect("results are no errors");
+        let inner = every.pop().expect("there is one");
+        assert!(panicked(inner.expect("the inner output").map(drop)));
     });
 }

@@ -14,6 +14,8 @@ mod gather;
 mod group;
 /// How many iterations each operation takes.
 mod hops;
+/// What is given something of another loop.
+mod other_loops;
 /// Random trees of combinators, with random requests to cancel.
 mod random;
 /// `shield`.
