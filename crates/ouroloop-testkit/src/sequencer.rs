@@ -6,9 +6,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::mem;
+use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+
+use ouroloop_task::{Resource, ResourceState, Waiter, WaiterKey};
 
 /// Forces the parts of several tasks to run in the order of the numbers that they are given.
 ///
@@ -46,24 +48,33 @@ use std::task::{Context, Poll, Waker};
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Sequencer {
     state: Rc<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// Whose turn it is, or will be when somebody comes for it.
     next: Cell<u64>,
     used: RefCell<BTreeSet<u64>>,
-    waiting: RefCell<BTreeMap<u64, Waker>>,
+    waiting: RefCell<BTreeMap<u64, WaiterKey>>,
     given_up: Cell<Option<u64>>,
+    created_at: &'static Location<'static>,
 }
 
 impl Sequencer {
     /// A sequence that begins with turn 0.
+    #[track_caller]
     pub fn new() -> Sequencer {
-        Sequencer::default()
+        Sequencer {
+            state: Rc::new(State {
+                next: Cell::new(0),
+                used: RefCell::default(),
+                waiting: RefCell::default(),
+                given_up: Cell::new(None),
+                created_at: Location::caller(),
+            }),
+        }
     }
 
     /// Waits until all turns with smaller numbers are over. The next one begins when the [`Turn`]
@@ -76,12 +87,50 @@ impl Sequencer {
     /// # Ordering
     ///
     /// A turn that has come already does not suspend; else its task resumes in the next iteration.
+    ///
+    /// # Panics
+    ///
+    /// See [`Sequencer`]. And if it has to wait and no loop is running in this thread.
     pub fn turn(&self, number: u64) -> impl Future<Output = Turn> + use<> {
-        WaitForTurn {
-            state: self.state.clone(),
-            number,
-            state_of_wait: Wait::Unpolled,
+        let sequencer = self.clone();
+        async move {
+            assert!(
+                sequencer.state.used.borrow_mut().insert(number),
+                "turn {number} of the sequencer was given away before: give each part a number of \
+                 its own"
+            );
+            while sequencer.state.next.get() != number {
+                sequencer.check(number);
+                Place::wait(&sequencer, number).await;
+            }
+            Turn { sequencer }
         }
+    }
+
+    fn check(&self, number: u64) {
+        if let Some(given_up) = self.state.given_up.get().filter(|it| *it < number) {
+            panic!(
+                "turn {number} of the sequencer can never come: the task with turn {given_up} \
+                 gave up waiting"
+            );
+        }
+    }
+
+    /// Whoever waits for `number` can never have it, nor can those behind.
+    fn give_up(&self, number: u64) {
+        let first = self.state.given_up.get().unwrap_or(number);
+        self.state.given_up.set(Some(first.min(number)));
+        let waiting = mem::take(&mut *self.state.waiting.borrow_mut());
+        for key in waiting.into_values() {
+            key.fire();
+        }
+    }
+}
+
+impl Default for Sequencer {
+    #[track_caller]
+    fn default() -> Sequencer {
+        Sequencer::new()
     }
 }
 
@@ -112,70 +161,54 @@ impl Drop for Turn {
         let state = &self.sequencer.state;
         let next = state.next.get() + 1;
         state.next.set(next);
-        let waker = state.waiting.borrow_mut().remove(&next);
-        if let Some(waker) = waker {
-            waker.wake();
+        let key = state.waiting.borrow_mut().remove(&next);
+        if let Some(key) = key {
+            key.fire();
         }
     }
 }
 
-struct WaitForTurn {
+/// Given up, if it is dropped while its task waits.
+struct Place {
+    sequencer: Sequencer,
+    number: u64,
+    has_come: bool,
+}
+
+impl Place {
+    async fn wait(sequencer: &Sequencer, number: u64) {
+        let mut place = Place {
+            sequencer: sequencer.clone(),
+            number,
+            has_come: false,
+        };
+        let state = sequencer.state.clone();
+        let waiter = Waiter::on(Rc::new(Awaited { state, number }));
+        let key = waiter.key();
+        sequencer.state.waiting.borrow_mut().insert(number, key);
+        waiter.await;
+        place.has_come = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.has_come {
+            self.sequencer.give_up(self.number);
+        }
+    }
+}
+
+/// What the report of a deadlock says of a task that waits for its turn.
+struct Awaited {
     state: Rc<State>,
     number: u64,
-    state_of_wait: Wait,
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Wait {
-    Unpolled,
-    Waiting,
-    Over,
-}
-
-impl Future for WaitForTurn {
-    type Output = Turn;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Turn> {
-        let number = self.number;
-        if self.state_of_wait == Wait::Unpolled {
-            assert!(
-                self.state.used.borrow_mut().insert(number),
-                "turn {number} of the sequencer was given away before: give each part a number of \
-                 its own"
-            );
-        }
-        self.state_of_wait = Wait::Over;
-        if let Some(given_up) = self.state.given_up.get().filter(|it| *it < number) {
-            panic!(
-                "turn {number} of the sequencer can never come: the task with turn {given_up} \
-                 gave up waiting"
-            );
-        }
-        if self.state.next.get() == number {
-            self.state.waiting.borrow_mut().remove(&number);
-            let state = self.state.clone();
-            return Poll::Ready(Turn {
-                sequencer: Sequencer { state },
-            });
-        }
-        self.state_of_wait = Wait::Waiting;
-        let waker = cx.waker().clone();
-        let before = self.state.waiting.borrow_mut().insert(number, waker);
-        drop(before);
-        Poll::Pending
-    }
-}
-
-impl Drop for WaitForTurn {
-    fn drop(&mut self) {
-        if self.state_of_wait != Wait::Waiting {
-            return;
-        }
-        let first = self.state.given_up.get().unwrap_or(self.number);
-        self.state.given_up.set(Some(first.min(self.number)));
-        let waiting = self.state.waiting.take();
-        for (_, waker) in waiting {
-            waker.wake();
-        }
+impl Resource for Awaited {
+    fn state(&self) -> ResourceState {
+        let (number, next) = (self.number, self.state.next.get());
+        ResourceState::new("Sequencer", self.state.created_at)
+            .detail(format!("turn {number}, and turn {next} is not over"))
     }
 }

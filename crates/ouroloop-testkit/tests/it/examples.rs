@@ -71,6 +71,36 @@ fn lost_update() {
 }
 
 #[test]
+fn lock_order() {
+    finds_repeats_and_passes(
+        "lock_order",
+        &[
+            "deadlock",
+            "task \"there\"",
+            "task \"back\"",
+            "wants 2",
+            "wants 1",
+            "waits for Lock",
+        ],
+    );
+}
+
+#[test]
+fn check_then_act() {
+    finds_repeats_and_passes(
+        "check_then_act",
+        &["the queue was not empty", "sees a job", "takes job 1"],
+    );
+}
+
+#[test]
+fn scripted_selector() {
+    let output = example("scripted_selector", &[], None);
+    assert!(output.status.success());
+    assert!(text(&output).starts_with("the sensor was read at hours [1, 2, 3]\n"));
+}
+
+#[test]
 fn what_is_no_argument_is_told_which_there_are() {
     let output = example("lost_update", &["--reply"], None);
     assert_eq!(output.status.code(), Some(2));

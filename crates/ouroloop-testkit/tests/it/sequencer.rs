@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop::testkit::Sequencer;
+use ouroloop::testkit::{Exploration, Sequencer, explore};
 use ouroloop::{TaskError, create_task, sleep};
 
 #[ouroloop::test(start_paused)]
@@ -80,4 +80,39 @@ async fn a_turn_that_is_given_up_breaks_those_behind_it_and_no_others() {
     assert!(!before.done());
     sequencer.turn(0).await;
     before.await.unwrap();
+}
+
+#[test]
+fn a_turn_that_nobody_takes_is_named_in_the_deadlock() {
+    let failure = Exploration::new().replay(0, || async {
+        Sequencer::new().turn(2).await;
+    });
+    let report = failure.to_string();
+    assert!(
+        report.contains("waits for Sequencer (turn 2, and turn 0 is not over)"),
+        "{report}"
+    );
+}
+
+#[test]
+fn sequences_hold_under_every_schedule() {
+    explore(0..200, || async {
+        let sequencer = Sequencer::new();
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let tasks: Vec<_> = (0..8)
+            .rev()
+            .map(|number| {
+                let (sequencer, order) = (sequencer.clone(), order.clone());
+                create_task(async move {
+                    let _turn = sequencer.turn(number).await;
+                    sleep(Duration::from_millis(1)).await;
+                    order.borrow_mut().push(number);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.borrow(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    });
 }
