@@ -4,22 +4,27 @@
 //! things again and again (the task crate, or a binding for another language) registers once and
 //! is then handed words of its own making: 8 bytes in the queue, one indirect call to run.
 
-/// A registered party that gets its turns as words instead of callbacks.
+/// A registered party that gets its turns as words instead of callbacks: for layers above the loop, as
+/// tasks and sockets are, and for bindings of other languages.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::cell::RefCell;
-/// use std::rc::Rc;
-/// use ouroloop_core::{Client, new_event_loop};
+/// use ouroloop::lowlevel::Client;
+/// use ouroloop::new_event_loop;
+/// use std::{cell::RefCell, rc::Rc};
 ///
 /// #[derive(Default)]
 /// struct Recorder(RefCell<Vec<u64>>);
 ///
 /// impl Client for Recorder {
-///     fn run(&self, payload: u64) { self.0.borrow_mut().push(payload) }
+///     fn run(&self, payload: u64) {
+///         self.0.borrow_mut().push(payload)
+///     }
 ///     fn posted(&self, _payload: u64) {}
-///     fn describe(&self, payload: u64) -> String { format!("word {payload}") }
+///     fn describe(&self, payload: u64) -> String {
+///         format!("word {payload}")
+///     }
 ///     fn close(&self) {}
 /// }
 ///
@@ -31,17 +36,17 @@
 /// event_loop.run_once()?;
 /// assert_eq!(*recorder.0.borrow(), [7, 8]);
 /// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::LoopError>(())
 /// ```
 pub trait Client {
-    /// A scheduled word's turn in a batch, or a timer word's.
+    /// Takes a scheduled word's turn in a batch, or a timer word's.
     ///
     /// The thread's current context is empty here; a client that has contexts swaps its own in
     /// and out with [`swap_context`](crate::swap_context). A panic goes to the exception handler,
     /// and the batch goes on.
     fn run(&self, payload: u64);
 
-    /// A word arrived from another thread by [`post`](crate::post).
+    /// Takes a word that arrived from another thread by [`post`](crate::post).
     ///
     /// Called while the inbox is drained, before the batch is fixed: what this schedules runs in
     /// the iteration that is beginning. Since loop ids are recycled, a word may have been meant
@@ -51,8 +56,6 @@ pub trait Client {
     /// Says what a word stands for, for the slow-callback warning and for reports of panics.
     fn describe(&self, payload: u64) -> String;
 
-    /// The loop is closing: drop everything that is owned here.
-    ///
-    /// The loop refuses new work by now.
+    /// Drops everything that is owned here: the loop is closing, and refuses new work by now.
     fn close(&self);
 }

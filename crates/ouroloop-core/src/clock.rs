@@ -9,7 +9,19 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Where a loop takes its time from.
+/// Where a loop takes its time from: what [`Builder::clock`](crate::Builder::clock) and
+/// `Runner::clock` take.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Clock, EventLoop};
+///
+/// let event_loop = EventLoop::builder().clock(Clock::virtual_time()).build()?;
+/// assert!(event_loop.virtual_clock().is_some());
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop::LoopError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Clock {
@@ -21,7 +33,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// A new virtual clock that advances by itself.
+    /// Makes a new virtual clock that advances by itself.
     pub fn virtual_time() -> Clock {
         Clock::Virtual(VirtualClock::new())
     }
@@ -35,20 +47,19 @@ impl From<VirtualClock> for Clock {
 
 /// A clock that stands still until it is moved. Clones show the same time.
 ///
+/// A loop with nothing ready moves it to the next deadline, so a program full of sleeps runs at once and with
+/// exact times.
+///
 /// # Examples
 ///
 /// ```
+/// use ouroloop::{Runner, VirtualClock, sleep};
 /// use std::time::Duration;
-/// use ouroloop_core::{EventLoop, VirtualClock};
 ///
 /// let clock = VirtualClock::new();
-/// let event_loop = EventLoop::builder().clock(clock.clone()).build()?;
-/// let stopper = event_loop.downgrade();
-/// event_loop.call_later(Duration::from_secs(3600), move || stopper.stop())?;
-/// event_loop.run_forever()?;
+/// Runner::new().clock(clock.clone()).run(sleep(Duration::from_secs(3600)))?;
 /// assert_eq!(clock.now(), Duration::from_secs(3600));
-/// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct VirtualClock(Rc<VirtualState>);
@@ -73,7 +84,7 @@ impl Default for VirtualState {
 }
 
 impl VirtualClock {
-    /// A clock that shows zero and advances by itself.
+    /// Makes a clock that shows zero and advances by itself.
     pub fn new() -> VirtualClock {
         VirtualClock::default()
     }
@@ -85,11 +96,35 @@ impl VirtualClock {
 
     /// Says whether a loop with nothing ready may jump to the next deadline. It may, until told
     /// otherwise; else only [`advance`](Self::advance) moves the clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{EventLoop, VirtualClock};
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    ///
+    /// let clock = VirtualClock::new();
+    /// clock.set_auto_advance(false);
+    /// let event_loop = EventLoop::builder().clock(clock.clone()).build()?;
+    /// let rang = Rc::new(Cell::new(false));
+    /// let bell = rang.clone();
+    /// event_loop.call_later(Duration::from_secs(5), move || bell.set(true))?;
+    ///
+    /// clock.advance(Duration::from_secs(4));
+    /// event_loop.call_soon(|| {})?;
+    /// event_loop.run_once()?;
+    /// assert!(!rang.get());
+    /// clock.advance(Duration::from_secs(1));
+    /// event_loop.run_once()?;
+    /// assert!(rang.get());
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn set_auto_advance(&self, auto_advance: bool) {
         self.0.auto_advance.set(auto_advance);
     }
 
-    /// Whether a loop with nothing ready jumps to the next deadline.
+    /// Tells whether a loop with nothing ready jumps to the next deadline.
     pub fn auto_advance(&self) -> bool {
         self.0.auto_advance.get()
     }
@@ -104,8 +139,8 @@ impl VirtualClock {
     /// # Examples
     ///
     /// ```
+    /// use ouroloop::{EventLoop, VirtualClock};
     /// use std::time::Duration;
-    /// use ouroloop_core::{EventLoop, VirtualClock};
     ///
     /// let clock = VirtualClock::new();
     /// clock.set_lateness(Some(Box::new(|jump| jump / 2)));
@@ -114,18 +149,18 @@ impl VirtualClock {
     /// event_loop.run_once()?;
     /// assert_eq!(clock.now(), Duration::from_secs(15));
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn set_lateness(&self, lateness: Option<Lateness>) {
         drop(self.0.lateness.replace(lateness));
     }
 
-    /// The time on the clock.
+    /// Gives the time on the clock, since its zero.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now_ns())
     }
 
-    /// The time on the clock, in nanoseconds.
+    /// Gives the time on the clock, in nanoseconds since its zero.
     pub fn now_ns(&self) -> u64 {
         self.0.now_ns.get()
     }

@@ -7,7 +7,22 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-/// An error of the event loop.
+/// What can go wrong with an event loop.
+///
+/// Where asyncio has a `RuntimeError` with a text, there is a variant with a name here.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopError, get_running_loop, new_event_loop};
+///
+/// assert!(matches!(get_running_loop(), Err(LoopError::NotRunning)));
+/// let event_loop = new_event_loop()?;
+/// event_loop.close()?;
+/// assert!(matches!(event_loop.call_soon(|| {}), Err(LoopError::Closed)));
+/// # Ok::<(), LoopError>(())
+/// ```
+#[doc(alias = "RuntimeError")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoopError {

@@ -14,20 +14,23 @@ use ouroloop_timer::TimerKey;
 
 use crate::{Context, LoopRef, swap_context};
 
-/// A callback that was scheduled to run once.
+/// A callback that was scheduled to run once: asyncio's `Handle`.
 ///
 /// Dropping the handle loses nothing: the callback runs all the same.
 ///
 /// # Examples
 ///
 /// ```
-/// let event_loop = ouroloop_core::new_event_loop()?;
-/// let handle = event_loop.call_soon(|| unreachable!("it is cancelled"))?;
-/// handle.cancel();
-/// assert!(handle.cancelled());
-/// event_loop.run_once()?;
-/// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// use ouroloop::{bare_yield, get_running_loop};
+///
+/// ouroloop::run(async {
+///     let event_loop = get_running_loop().unwrap();
+///     let handle = event_loop.call_soon(|| unreachable!("it is cancelled")).unwrap();
+///     handle.cancel();
+///     assert!(handle.cancelled());
+///     bare_yield().await;
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
 pub struct Handle {
@@ -41,12 +44,12 @@ impl Handle {
         self.cell.cancel();
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Tells whether [`cancel`](Self::cancel) was called.
     pub fn cancelled(&self) -> bool {
         self.cell.shared().cancelled.get()
     }
 
-    /// The context that the callback runs in: a copy of the one that was current when it was
+    /// Gives the context that the callback runs in: a copy of the one that was current when it was
     /// scheduled, unless it was given one.
     #[doc(alias = "get_context")]
     pub fn context(&self) -> Context {
@@ -64,22 +67,24 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A callback that was scheduled for a moment of the loop's time.
+/// A callback that was scheduled for a moment of the loop's time: asyncio's `TimerHandle`.
 ///
 /// Dropping the handle loses nothing: the callback runs all the same.
 ///
 /// # Examples
 ///
 /// ```
+/// use ouroloop::get_running_loop;
 /// use std::time::Duration;
 ///
-/// let event_loop = ouroloop_core::new_event_loop()?;
-/// let timer = event_loop.call_at(Duration::from_secs(3600), || {})?;
-/// assert_eq!(timer.when(), Duration::from_secs(3600));
-/// timer.cancel();
-/// assert_eq!(event_loop.statistics().timers, 0);
-/// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ouroloop::run(async {
+///     let event_loop = get_running_loop().unwrap();
+///     let timer = event_loop.call_at(Duration::from_secs(3600), || {}).unwrap();
+///     assert_eq!(timer.when(), Duration::from_secs(3600));
+///     timer.cancel();
+///     assert_eq!(event_loop.statistics().timers, 0);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
 pub struct TimerHandle {
@@ -96,18 +101,18 @@ impl TimerHandle {
         self.event_loop.cancel_timer(self.key);
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Tells whether [`cancel`](Self::cancel) was called.
     pub fn cancelled(&self) -> bool {
         self.handle.cancelled()
     }
 
-    /// The context that the callback runs in.
+    /// Gives the context that the callback runs in.
     #[doc(alias = "get_context")]
     pub fn context(&self) -> Context {
         self.handle.context()
     }
 
-    /// The loop's time at which the callback is due.
+    /// Gives the loop's time at which the callback is due.
     pub fn when(&self) -> Duration {
         Duration::from_nanos(self.when_ns)
     }

@@ -6,10 +6,23 @@
 
 use std::fmt;
 
-/// Names an open loop within the process.
+/// Names an open loop within the process, in 12 bits.
 ///
 /// Ids are recycled: after a loop is closed, its id may name another one. So an id is a way to
 /// find a loop quickly, never a proof that it is the same loop still.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::{LoopId, running_loop_id};
+/// use ouroloop::get_running_loop;
+///
+/// ouroloop::run(async {
+///     let id: LoopId = get_running_loop().unwrap().id();
+///     assert_eq!(running_loop_id(), Some(id));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
 pub struct LoopId(u16);
 
@@ -28,14 +41,24 @@ impl LoopId {
         LoopId(index)
     }
 
-    /// The index, below [`LoopId::COUNT`].
+    /// Gives the index, below [`LoopId::COUNT`].
     #[inline]
     pub fn index(self) -> u16 {
         self.0
     }
 }
 
-/// Names a [`Client`](crate::Client) within its loop.
+/// Names a [`Client`](crate::Client) within its loop: what
+/// [`register_client`](crate::LoopRef::register_client) gives.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::ClientId;
+///
+/// let word = ClientId::from_index(3).word(42);
+/// assert_eq!((word.client().index(), word.payload()), (3, 42));
+/// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
 pub struct ClientId(pub(crate) u8);
 
@@ -49,13 +72,17 @@ impl ClientId {
         ClientId(index)
     }
 
-    /// The index.
+    /// Gives the index.
     #[inline]
     pub fn index(self) -> u8 {
         self.0
     }
 
     /// Makes a word of this client; `payload` has 56 bits.
+    ///
+    /// # Panics
+    ///
+    /// If `payload` is above [`ClientWord::PAYLOAD_MAX`], where debug assertions are on.
     #[inline]
     pub fn word(self, payload: u64) -> ClientWord {
         debug_assert!(payload <= ClientWord::PAYLOAD_MAX, "a payload has 56 bits");
@@ -63,7 +90,16 @@ impl ClientId {
     }
 }
 
-/// A client's entry in the ready queue, the timers or the inbox.
+/// A client's entry in the ready queue, the timers or the inbox: the client in 8 bits, and 56 of its own.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::{ClientId, ClientWord};
+///
+/// let word: ClientWord = ClientId::from_index(0).word(ClientWord::PAYLOAD_MAX);
+/// assert_eq!(word.payload(), (1 << 56) - 1);
+/// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash)]
 pub struct ClientWord(u64);
 
@@ -73,13 +109,13 @@ impl ClientWord {
     /// The greatest payload.
     pub const PAYLOAD_MAX: u64 = (1 << Self::PAYLOAD_BITS) - 1;
 
-    /// The client that the word belongs to.
+    /// Gives the client that the word belongs to.
     #[inline]
     pub fn client(self) -> ClientId {
         ClientId((self.0 >> Self::PAYLOAD_BITS) as u8)
     }
 
-    /// What the client put into it.
+    /// Gives what the client put into it.
     #[inline]
     pub fn payload(self) -> u64 {
         self.0 & Self::PAYLOAD_MAX

@@ -13,21 +13,25 @@ use crate::{ClientWord, LoopError, LoopId, running_loop_id, snapshot_context, wi
 
 /// A handle of a loop that may be sent to, and shared with, other threads.
 ///
+/// [`LoopRef::remote`](crate::LoopRef::remote) makes one. It knows which loop it is of, for ever: after that
+/// loop is closed it says so.
+///
 /// # Examples
 ///
 /// ```
-/// use std::thread;
+/// use ouroloop::{create_future, get_running_loop};
 ///
-/// let event_loop = ouroloop_core::new_event_loop()?;
-/// let remote = event_loop.remote();
-/// let helper = thread::spawn(move || {
-///     remote.call_soon_threadsafe(|| println!("in the loop's thread"))?;
-///     remote.stop()
-/// });
-/// event_loop.run_forever()?;
-/// helper.join().unwrap()?;
-/// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ouroloop::run(async {
+///     let remote = get_running_loop().unwrap().remote();
+///     let done = create_future();
+///     let setter = done.remote();
+///     std::thread::spawn(move || {
+///         remote.call_soon_threadsafe(|| println!("in the loop's thread")).unwrap();
+///         setter.set_result(())
+///     });
+///     done.await.unwrap();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub struct RemoteHandle {
     shared: Arc<RemoteShared>,
@@ -41,7 +45,7 @@ impl RemoteHandle {
         }
     }
 
-    /// Schedules a callback from any thread, and wakes the loop.
+    /// Schedules a callback from any thread, and wakes the loop: asyncio's `call_soon_threadsafe`.
     ///
     /// # Errors
     ///
@@ -69,7 +73,7 @@ impl RemoteHandle {
         )
     }
 
-    /// The id of the loop.
+    /// Gives the id of the loop.
     pub fn id(&self) -> LoopId {
         self.shared.id
     }
@@ -79,7 +83,7 @@ impl RemoteHandle {
         !self.shared.inbox().is_open_for(self.shared.generation)
     }
 
-    /// Whether the loop is running at this moment.
+    /// Tells whether the loop is running at this moment.
     pub fn is_running(&self) -> bool {
         self.shared.running.load(Ordering::Relaxed)
     }
@@ -135,7 +139,39 @@ impl fmt::Debug for RemoteHandle {
 /// Leaves a word for a client of a loop, from any thread, and wakes the loop.
 ///
 /// The word comes to [`Client::posted`](crate::Client::posted). If no loop has this id, nothing
-/// happens; if another loop has it by now, that one gets the word.
+/// happens; if another loop has it by now, that one gets the word. For wakers that have room for nothing but
+/// an id; [`RemoteHandle`] is never mistaken.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::{Client, post};
+/// use std::{cell::Cell, rc::Rc, thread};
+///
+/// #[derive(Default)]
+/// struct Mailbox(Cell<u64>);
+///
+/// impl Client for Mailbox {
+///     fn run(&self, _payload: u64) {}
+///     fn posted(&self, payload: u64) {
+///         self.0.set(payload)
+///     }
+///     fn describe(&self, _payload: u64) -> String {
+///         "a letter".into()
+///     }
+///     fn close(&self) {}
+/// }
+///
+/// let event_loop = ouroloop::new_event_loop()?;
+/// let mailbox = Rc::new(Mailbox::default());
+/// let client = event_loop.register_client(mailbox.clone());
+/// let id = event_loop.id();
+/// thread::spawn(move || post(id, client.word(7))).join().unwrap();
+/// event_loop.run_once()?;
+/// assert_eq!(mailbox.0.get(), 7);
+/// event_loop.close()?;
+/// # Ok::<(), ouroloop::LoopError>(())
+/// ```
 pub fn post(id: LoopId, word: ClientWord) {
     // A refused word needs no destructor.
     let _ = inbox::inbox(id).push(None, Item::Word(word));

@@ -10,12 +10,12 @@ use std::fmt;
 use std::panic::{self, Location};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Describes an error that nobody was there to receive.
+/// Describes an error that nobody was there to receive: the `context` of asyncio's exception handler.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::ExceptionContext;
+/// use ouroloop::ExceptionContext;
 ///
 /// let context = ExceptionContext::new("connection lost while nobody was reading")
 ///     .with_exception(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
@@ -33,7 +33,7 @@ pub struct ExceptionContext {
 }
 
 impl ExceptionContext {
-    /// A report that consists of a message.
+    /// Makes a report that consists of a message.
     pub fn new(message: impl Into<String>) -> ExceptionContext {
         ExceptionContext {
             message: message.into(),
@@ -81,27 +81,27 @@ impl ExceptionContext {
         }
     }
 
-    /// What happened.
+    /// Says what happened.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The error that was raised, if it was one.
+    /// Gives the error that was raised, if it was one.
     pub fn exception(&self) -> Option<&Arc<dyn Error + Send + Sync>> {
         self.exception.as_ref()
     }
 
-    /// The panic that was caught, if it was one.
+    /// Gives the panic that was caught, if it was one.
     pub fn panic(&self) -> Option<&PanicPayload> {
         self.panic.as_ref()
     }
 
-    /// The handle, task or stream that this happened in.
+    /// Gives the handle, task or stream that this happened in, in words.
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
 
-    /// The line that made the handle or task.
+    /// Gives the line that made the handle or task.
     pub fn created_at(&self) -> Option<&'static Location<'static>> {
         self.created_at
     }
@@ -131,9 +131,24 @@ impl fmt::Display for ExceptionContext {
     }
 }
 
-/// What a panic carried.
+/// What a panic carried: in [`TaskError::Panicked`] and in reports.
 ///
 /// Clones share the one payload; the first to [`take`](Self::take) it has it. The message stays.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, create_task};
+///
+/// ouroloop::run(async {
+///     let task = create_task(async { panic!("out of paper") });
+///     match task.await {
+///         Err(TaskError::Panicked(panic)) => assert_eq!(panic.message(), "out of paper"),
+///         other => panic!("{other:?}"),
+///     }
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct PanicPayload {
     message: Arc<str>,
@@ -141,7 +156,7 @@ pub struct PanicPayload {
 }
 
 impl PanicPayload {
-    /// Wraps what `catch_unwind` returned.
+    /// Wraps what [`catch_unwind`](std::panic::catch_unwind) returned.
     pub fn from_payload(payload: Box<dyn Any + Send>) -> PanicPayload {
         let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
             Arc::from(*text)
@@ -156,7 +171,7 @@ impl PanicPayload {
         }
     }
 
-    /// The text of the panic, if it had one.
+    /// Gives the text of the panic, if it had one.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -15,7 +15,7 @@ thread_local! {
     static CURRENT: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
 }
 
-/// The loop that runs in this thread.
+/// Gives the loop that runs in this thread: asyncio's `get_running_loop`.
 ///
 /// # Errors
 ///
@@ -25,14 +25,14 @@ thread_local! {
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::{LoopError, get_running_loop, new_event_loop};
+/// use ouroloop::{LoopError, get_running_loop};
 ///
 /// assert!(matches!(get_running_loop(), Err(LoopError::NotRunning)));
-/// let event_loop = new_event_loop()?;
-/// event_loop.call_soon(|| assert!(get_running_loop().is_ok()))?;
-/// event_loop.run_once()?;
-/// event_loop.close()?;
-/// # Ok::<(), LoopError>(())
+/// ouroloop::run(async {
+///     let event_loop = get_running_loop().unwrap();
+///     println!("{:?} since the loop was made", event_loop.time());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub fn get_running_loop() -> Result<EventLoop, LoopError> {
     let running = with_running(|running| running.cloned()).ok_or(LoopError::NotRunning)?;
@@ -40,7 +40,17 @@ pub fn get_running_loop() -> Result<EventLoop, LoopError> {
     Ok(running.handle())
 }
 
-/// The id of the loop that runs in this thread; the cheapest way to ask whether one does.
+/// Gives the id of the loop that runs in this thread; the cheapest way to ask whether one does.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::running_loop_id;
+///
+/// assert!(running_loop_id().is_none());
+/// ouroloop::run(async { assert!(running_loop_id().is_some()) })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[inline]
 pub fn running_loop_id() -> Option<LoopId> {
     match RUNNING_ID.get() {
@@ -49,7 +59,19 @@ pub fn running_loop_id() -> Option<LoopId> {
     }
 }
 
-/// Calls `f` with the loop that runs in this thread, if one does.
+/// Calls `f` with the loop that runs in this thread, if one does: [`get_running_loop`] without a counted
+/// handle.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::with_running;
+///
+/// let ready = || with_running(|running| running.map(|running| running.statistics().ready));
+/// assert_eq!(ready(), None);
+/// ouroloop::run(async move { assert_eq!(ready(), Some(0)) })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[inline]
 pub fn with_running<R>(f: impl FnOnce(Option<&LoopRef>) -> R) -> R {
     // A clone, and no borrow: `f` may leave the loop, or enter another one.
@@ -60,14 +82,14 @@ pub fn with_running<R>(f: impl FnOnce(Option<&LoopRef>) -> R) -> R {
     f(running.as_ref())
 }
 
-/// Sets the loop that [`get_event_loop`] returns in this thread when none runs.
+/// Sets the loop that [`get_event_loop`] returns in this thread when none runs: asyncio's `set_event_loop`.
 ///
 /// The thread then holds a handle of the loop, which keeps it from being closed as unused.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::{get_event_loop, new_event_loop, set_event_loop};
+/// use ouroloop::{get_event_loop, new_event_loop, set_event_loop};
 ///
 /// let event_loop = new_event_loop()?;
 /// set_event_loop(Some(&event_loop));
@@ -75,7 +97,7 @@ pub fn with_running<R>(f: impl FnOnce(Option<&LoopRef>) -> R) -> R {
 /// set_event_loop(None);
 /// assert!(get_event_loop().is_err());
 /// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::LoopError>(())
 /// ```
 pub fn set_event_loop(event_loop: Option<&EventLoop>) {
     let before = CURRENT.try_with(|slot| slot.replace(event_loop.cloned()));
@@ -83,11 +105,15 @@ pub fn set_event_loop(event_loop: Option<&EventLoop>) {
     drop(before);
 }
 
-/// The loop that runs in this thread, else the one that [`set_event_loop`] has set.
+/// Gives the loop that runs in this thread, else the one that [`set_event_loop`] has set: asyncio's
+/// `get_event_loop`.
+///
+/// None is made behind the caller's back, as in asyncio since 3.14. [`set_event_loop`] has an example.
 ///
 /// # Errors
 ///
-/// [`LoopError::NoCurrentLoop`] if there is neither.
+/// [`LoopError::NoCurrentLoop`] if there is neither, and [`LoopError::Forked`] as for
+/// [`get_running_loop`].
 pub fn get_event_loop() -> Result<EventLoop, LoopError> {
     match get_running_loop() {
         Err(LoopError::NotRunning) => CURRENT

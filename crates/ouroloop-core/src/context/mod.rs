@@ -28,12 +28,18 @@ thread_local! {
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
-/// A mapping from context variables to values, shared by its clones.
+/// A mapping from context variables to values, shared by its clones: Python's `contextvars.Context`.
+///
+/// Each task and each scheduled callback runs in a copy of the context that was current when it was made.
+///
+/// # Differences from asyncio
+///
+/// Running a context inside itself, or in two threads at once, is allowed.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::{Context, ContextVar, copy_context};
+/// use ouroloop::{Context, ContextVar, copy_context};
 ///
 /// static USER: ContextVar<&str> = ContextVar::new("user");
 ///
@@ -44,15 +50,11 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 /// assert_eq!(USER.get(), Some("bob"));
 /// assert_eq!(Context::new().run(|| USER.get()), None);
 /// ```
-///
-/// # Differences from asyncio
-///
-/// Running a context inside itself, or in two threads at once, is allowed.
 #[derive(Clone, Default)]
 pub struct Context(Arc<Mutex<Arc<Map>>>);
 
 impl Context {
-    /// An empty context.
+    /// Makes an empty context.
     pub fn new() -> Context {
         Context::default()
     }
@@ -69,23 +71,23 @@ impl Context {
         f()
     }
 
-    /// The value of `var` in this context.
+    /// Gives the value of `var` in this context; `None` if it was not set here.
     pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
         let value = self.value(var.key())?;
         value.downcast_ref::<T>().cloned()
     }
 
-    /// An independent context with the same values.
+    /// Makes an independent context with the same values.
     pub fn copy(&self) -> Context {
         Context(Arc::new(Mutex::new(Arc::clone(&self.lock()))))
     }
 
-    /// Whether no variable has a value here.
+    /// Tells whether no variable has a value here.
     pub fn is_empty(&self) -> bool {
         self.lock().0.is_empty()
     }
 
-    /// How many variables have a value here.
+    /// Counts the variables that have a value here.
     pub fn len(&self) -> usize {
         self.lock().0.len()
     }
@@ -141,13 +143,46 @@ impl Map {
     }
 }
 
-/// A copy of the thread's current context; later changes on either side stay there.
+/// Copies the thread's current context; later changes on either side stay there. Python's
+/// `contextvars.copy_context`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{ContextVar, TaskBuilder, copy_context};
+///
+/// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+///
+/// ouroloop::run(async {
+///     let context = copy_context();
+///     context.run(|| REQUEST.set(7));
+///     let task = TaskBuilder::new().context(context).create_task(async { REQUEST.get() });
+///     assert_eq!(task.await.unwrap(), Some(7));
+///     assert_eq!(REQUEST.get(), None);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub fn copy_context() -> Context {
     snapshot_context().unwrap_or_default()
 }
 
-/// What handles and tasks keep: `None` if nothing was ever set in the current context, else an
+/// Gives what handles and tasks keep: `None` if nothing was ever set in the current context, else an
 /// independent copy of it.
+///
+/// [`copy_context`] without the allocation that most programs do not need.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::ContextVar;
+/// use ouroloop::lowlevel::snapshot_context;
+///
+/// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+///
+/// assert!(snapshot_context().is_none());
+/// REQUEST.set(7);
+/// assert_eq!(snapshot_context().unwrap().get(&REQUEST), Some(7));
+/// ```
 #[inline]
 pub fn snapshot_context() -> Option<Context> {
     with_current(|current| {
@@ -163,6 +198,21 @@ pub fn snapshot_context() -> Option<Context> {
 /// `None` stands for an empty context that is made when something is first set. Whoever runs code
 /// in a context brackets it with two calls of this; what the second one returns holds what the
 /// code has set.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::ContextVar;
+/// use ouroloop::lowlevel::swap_context;
+///
+/// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+///
+/// let outer = swap_context(None);
+/// REQUEST.set(7);
+/// let inner = swap_context(outer).unwrap();
+/// assert_eq!(inner.get(&REQUEST), Some(7));
+/// assert_eq!(REQUEST.get(), None);
+/// ```
 #[inline]
 pub fn swap_context(new: Option<Context>) -> Option<Context> {
     // The common case, twice in every step of a task: nobody uses contexts.

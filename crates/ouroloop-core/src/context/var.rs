@@ -8,23 +8,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Context, Value, current_or_new, current_value};
 use crate::LoopError;
 
-/// A variable whose value depends on the current context.
+/// A variable whose value depends on the current context: Python's `contextvars.ContextVar`.
 ///
 /// Make it a `static`; a `const` would be another variable at each use.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::ContextVar;
+/// use ouroloop::{ContextVar, create_task};
 ///
 /// static DEPTH: ContextVar<u32> = ContextVar::with_default("depth", 0);
 ///
+/// ouroloop::run(async {
+///     DEPTH.set(3);
+///     let child = create_task(async {
+///         DEPTH.set(DEPTH.get_or(0) + 1); // in the child's own copy
+///         DEPTH.get()
+///     });
+///     assert_eq!(child.await.unwrap(), Some(4));
+///     assert_eq!(DEPTH.get(), Some(3));
+/// })?;
 /// assert_eq!(DEPTH.get(), Some(0));
-/// let token = DEPTH.set(3);
-/// assert_eq!(DEPTH.get(), Some(3));
-/// DEPTH.reset(token)?;
-/// assert_eq!(DEPTH.get(), Some(0));
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub struct ContextVar<T> {
     name: &'static str,
@@ -34,7 +39,7 @@ pub struct ContextVar<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
-    /// A variable without a default value.
+    /// Makes a variable without a default value. The name is for messages.
     pub const fn new(name: &'static str) -> ContextVar<T> {
         ContextVar {
             name,
@@ -43,7 +48,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         }
     }
 
-    /// A variable that has `default` wherever it was not set.
+    /// Makes a variable that has `default` wherever it was not set.
     pub const fn with_default(name: &'static str, default: T) -> ContextVar<T> {
         ContextVar {
             name,
@@ -82,17 +87,17 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         Ok(())
     }
 
-    /// The value in the current context, else the default.
+    /// Gives the value in the current context, else the default.
     pub fn get(&self) -> Option<T> {
         self.get_set().or_else(|| self.default.clone())
     }
 
-    /// The value in the current context, else `default`.
+    /// Gives the value in the current context, else that of [`with_default`](Self::with_default), else `default`.
     pub fn get_or(&self, default: T) -> T {
         self.get().unwrap_or(default)
     }
 
-    /// The name that the variable was made with.
+    /// Gives the name that the variable was made with.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -127,7 +132,21 @@ impl<T> fmt::Debug for ContextVar<T> {
     }
 }
 
-/// Remembers what a variable was before a `set`, for [`ContextVar::reset`].
+/// Remembers what a variable was before a `set`, for [`ContextVar::reset`]: Python's `contextvars.Token`.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{ContextToken, ContextVar};
+///
+/// static DEPTH: ContextVar<u32> = ContextVar::with_default("depth", 0);
+///
+/// let token: ContextToken<u32> = DEPTH.set(3);
+/// assert_eq!(token.old_value(), None);
+/// DEPTH.reset(token)?;
+/// assert_eq!(DEPTH.get(), Some(0));
+/// # Ok::<(), ouroloop::LoopError>(())
+/// ```
 pub struct ContextToken<T> {
     key: u64,
     context: Context,
@@ -136,7 +155,7 @@ pub struct ContextToken<T> {
 }
 
 impl<T: Clone + 'static> ContextToken<T> {
-    /// The value before the `set`; `None` if the variable had none.
+    /// Gives the value before the `set`; `None` if the variable had none.
     pub fn old_value(&self) -> Option<T> {
         self.before.as_ref()?.downcast_ref::<T>().cloned()
     }

@@ -14,7 +14,7 @@ use crate::{
     Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, swap_context,
 };
 
-/// What [`LoopRef::set_batch_order`] takes.
+/// What [`LoopRef::set_batch_order`] takes: from how many are left, the index of the one that runs next.
 pub type BatchOrder = Box<dyn FnMut(usize) -> usize>;
 
 /// A batch, as far as it got: it outlives the panics of its entries.
@@ -67,20 +67,15 @@ impl LoopRef {
     /// returns the index of one among them; they run first come, first served, at `None`.
     ///
     /// A hook for exploring schedules: with it a loop may do whatever order asyncio does not
-    /// promise.
-    ///
-    /// # Panics
-    ///
-    /// An order that panics, or returns an index that is too great, is reported as a callback that
+    /// promise. An order that panics, or returns an index that is too great, is reported as a callback that
     /// panics, and is in force no longer.
     ///
     /// # Examples
     ///
     /// ```
-    /// use std::cell::RefCell;
-    /// use std::rc::Rc;
+    /// use std::{cell::RefCell, rc::Rc};
     ///
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// let seen = Rc::new(RefCell::new(String::new()));
     /// for letter in ['a', 'b', 'c'] {
     ///     let seen = seen.clone();
@@ -90,7 +85,7 @@ impl LoopRef {
     /// event_loop.run_once()?;
     /// assert_eq!(*seen.borrow(), "cba");
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn set_batch_order(&self, order: Option<BatchOrder>) {
         let epoch = &self.inner().batch_order_epoch;

@@ -18,20 +18,50 @@ use crate::selector::MioSelector;
 use crate::timers::Timers;
 use crate::{Clock, LoopError, Selector};
 
-/// Makes a loop that is not running and is not set as the thread's current one.
+/// Makes a loop that is not running and is not set as the thread's current one: asyncio's
+/// `new_event_loop`.
 ///
 /// # Errors
 ///
 /// [`LoopError::Io`] if the operating system has no selector to give, and
 /// [`LoopError::TooManyLoops`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::lowlevel::cancel_all_tasks;
+/// use ouroloop::{LoopTasks, RunError, new_event_loop};
+///
+/// fn main() -> Result<(), RunError> {
+///     let event_loop = new_event_loop()?;
+///     let answer = event_loop.run_until_complete(async { 42 })?;
+///     cancel_all_tasks(&event_loop)?; // `run` does these two, too
+///     event_loop.close()?;
+///     assert_eq!(answer, 42);
+///     Ok(())
+/// }
+/// ```
 pub fn new_event_loop() -> Result<EventLoop, LoopError> {
     EventLoop::builder().build()
 }
 
-/// When a loop that is never idle looks for I/O.
+/// When a loop that is never idle looks for I/O: what [`Builder::io_poll`] takes.
 ///
 /// With nothing ready the loop always polls: there it sleeps. asyncio polls before each batch as
 /// well, which costs a system call for what may be one small callback.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{EventLoop, IoPoll, Runner, bare_yield, get_running_loop};
+///
+/// let strict = || EventLoop::builder().io_poll(IoPoll::EveryIteration).build();
+/// Runner::new().loop_factory(strict).run(async {
+///     bare_yield().await;
+///     assert!(get_running_loop().unwrap().statistics().iterations > 0);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum IoPoll {
@@ -66,10 +96,12 @@ impl Default for IoPoll {
 
 /// Makes a loop with a clock, a selector or a policy of its own.
 ///
+/// `Runner::loop_factory` runs a program on one.
+///
 /// # Examples
 ///
 /// ```
-/// use ouroloop_core::{Clock, EventLoop, IoPoll};
+/// use ouroloop::{Clock, EventLoop, IoPoll};
 ///
 /// let event_loop = EventLoop::builder()
 ///     .clock(Clock::virtual_time())
@@ -78,7 +110,7 @@ impl Default for IoPoll {
 ///     .build()?;
 /// assert!(event_loop.debug());
 /// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::LoopError>(())
 /// ```
 #[must_use = "a builder makes a loop when build() is called"]
 pub struct Builder {

@@ -8,7 +8,7 @@ use crate::{LoopError, inbox};
 
 impl LoopRef {
     /// Closes the loop: drops what is scheduled, unrun; closes its clients, its sources and its
-    /// selector; refuses everything from now on. Closing again does nothing.
+    /// selector; refuses everything from now on. Closing again does nothing. asyncio's `loop.close`.
     ///
     /// # Errors
     ///
@@ -20,6 +20,18 @@ impl LoopRef {
     /// order of their registration; then callbacks are dropped, oldest first, timers in the order
     /// of their deadlines, readers and writers; last the selector. A destructor that panics is
     /// reported, and the closing goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{LoopError, new_event_loop};
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// event_loop.call_soon(|| unreachable!("it is dropped"))?;
+    /// event_loop.close()?;
+    /// assert!(matches!(event_loop.run_forever(), Err(LoopError::Closed)));
+    /// # Ok::<(), LoopError>(())
+    /// ```
     pub fn close(&self) -> Result<(), LoopError> {
         if self.is_running() || self.inner().stepping.get() {
             return Err(LoopError::Running);

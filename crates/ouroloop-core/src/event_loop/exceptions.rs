@@ -8,37 +8,41 @@ use super::LoopRef;
 use crate::clock::duration_to_ns;
 use crate::{ExceptionContext, PanicPayload};
 
-/// What [`LoopRef::set_exception_handler`] takes.
+/// What [`LoopRef::set_exception_handler`] takes: it is called with the loop and a description of what
+/// happened.
 pub type ExceptionHandler = Rc<dyn Fn(&LoopRef, &ExceptionContext)>;
 
 /// Reports of errors that nobody was there to receive.
 impl LoopRef {
-    /// Sets who is told of them; `None` is the default handler, which logs them.
+    /// Sets who is told of errors that nobody was there to receive; `None` is the default handler, which logs
+    /// them. asyncio's `set_exception_handler`.
     ///
     /// # Examples
     ///
     /// ```
-    /// use std::cell::RefCell;
-    /// use std::rc::Rc;
+    /// use ouroloop::{bare_yield, create_task, get_running_loop};
+    /// use std::{cell::RefCell, rc::Rc};
     ///
-    /// let event_loop = ouroloop_core::new_event_loop()?;
-    /// let reports = Rc::new(RefCell::new(Vec::new()));
-    /// let keep = reports.clone();
-    /// event_loop.set_exception_handler(Some(Rc::new(move |_event_loop, context| {
-    ///     keep.borrow_mut().push(context.panic().unwrap().message().to_string());
-    /// })));
-    /// event_loop.call_soon(|| panic!("out of ideas"))?;
-    /// event_loop.run_once()?;
-    /// assert_eq!(*reports.borrow(), ["out of ideas"]);
-    /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// ouroloop::run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let reports = Rc::new(RefCell::new(Vec::new()));
+    ///     let keep = reports.clone();
+    ///     event_loop.set_exception_handler(Some(Rc::new(move |_event_loop, context| {
+    ///         keep.borrow_mut().push(context.panic().unwrap().message().to_string());
+    ///     })));
+    ///     drop(create_task(async { panic!("out of ideas") }));
+    ///     bare_yield().await;
+    ///     assert_eq!(*reports.borrow(), ["out of ideas"]);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     pub fn set_exception_handler(&self, handler: Option<ExceptionHandler>) {
         let before = self.inner().exception_handler.replace(handler);
         drop(before);
     }
 
-    /// Who is told of them, if somebody was set.
+    /// Gives who is told of them, if somebody was set. asyncio's `get_exception_handler`.
+    #[doc(alias = "get_exception_handler")]
     pub fn exception_handler(&self) -> Option<ExceptionHandler> {
         self.inner().exception_handler.borrow().clone()
     }
@@ -75,10 +79,10 @@ impl LoopRef {
     /// # Examples
     ///
     /// ```
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// event_loop.warn("unclosed pool of connections: call close()");
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn warn(&self, message: &str) {
         if nobody_listens() {
@@ -116,21 +120,22 @@ impl LoopRef {
     /// use std::thread;
     /// use std::time::Duration;
     ///
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// event_loop.set_debug(true);
     /// event_loop.set_slow_callback_duration(Duration::from_millis(1));
     /// // Executing <Handle created at src/main.rs:8:12> took 0.002 seconds: ...
     /// event_loop.call_soon(|| thread::sleep(Duration::from_millis(2)))?;
     /// event_loop.run_once()?;
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn set_debug(&self, debug: bool) {
         self.inner().debug.set(debug);
         self.update_watched();
     }
 
-    /// Whether debug mode is on.
+    /// Tells whether debug mode is on: asyncio's `get_debug`.
+    #[doc(alias = "get_debug")]
     pub fn debug(&self) -> bool {
         self.inner().debug.get()
     }
@@ -140,7 +145,7 @@ impl LoopRef {
         self.inner().slow_callback_ns.set(duration_to_ns(duration));
     }
 
-    /// How long a callback may take before debug mode warns of it: 100 ms, unless it was set.
+    /// Gives how long a callback may take before debug mode warns of it: 100 ms, unless it was set.
     pub fn slow_callback_duration(&self) -> Duration {
         Duration::from_nanos(self.inner().slow_callback_ns.get())
     }

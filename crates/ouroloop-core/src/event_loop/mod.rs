@@ -42,45 +42,57 @@ use crate::clock::ClockReader;
 use crate::local::OtherThreadsUse;
 use crate::{LoopError, LoopId, RemoteHandle, VirtualClock};
 
-/// A user's handle of a loop.
+/// A user's handle of a loop: asyncio's event loop.
 ///
-/// Handles are counted: when the last one is dropped and nobody has closed the loop, it is closed,
-/// with a warning. What belongs to the loop itself holds a [`LoopRef`] instead, which has all the
-/// methods and is not counted.
+/// `run` makes one, and [`get_running_loop`](crate::get_running_loop) gives it; its methods are those of
+/// [`LoopRef`], which this dereferences to. Handles are counted: when the last one is dropped and nobody has
+/// closed the loop, it is closed, with a warning. What belongs to the loop itself holds a [`LoopRef`] instead,
+/// which has all the methods and is not counted.
 ///
 /// A loop stays in its thread. asyncio's debug mode finds calls from the wrong thread when they
 /// happen; here they do not compile:
 ///
 /// ```compile_fail,E0277
-/// let event_loop = ouroloop_core::new_event_loop().unwrap();
+/// let event_loop = ouroloop::new_event_loop().unwrap();
 /// std::thread::spawn(move || event_loop.call_soon(|| {}));
 /// ```
 ///
 /// # Examples
 ///
 /// ```
-/// use std::cell::Cell;
-/// use std::rc::Rc;
+/// use ouroloop::{bare_yield, get_running_loop};
+/// use std::{cell::Cell, rc::Rc};
 ///
-/// let event_loop = ouroloop_core::new_event_loop()?;
-/// let greeted = Rc::new(Cell::new(false));
-/// let flag = greeted.clone();
-/// event_loop.call_soon(move || flag.set(true))?;
-/// event_loop.stop();
-/// event_loop.run_forever()?;
-/// assert!(greeted.get());
-/// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// ouroloop::run(async {
+///     let greeted = Rc::new(Cell::new(false));
+///     let flag = greeted.clone();
+///     get_running_loop().unwrap().call_soon(move || flag.set(true)).unwrap();
+///     bare_yield().await;
+///     assert!(greeted.get());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[doc(alias = "AbstractEventLoop")]
 pub struct EventLoop(LoopRef);
 
 impl EventLoop {
-    /// Begins to make a loop that is not quite the usual one.
+    /// Begins to make a loop that is not quite the usual one: see [`Builder`].
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// A reference that is not counted as a user's handle.
+    /// Gives a reference that is not counted as a user's handle: for what the loop itself keeps, as its callbacks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop::new_event_loop()?;
+    /// let stopper = event_loop.downgrade(); // a counted handle would keep the loop from its end
+    /// event_loop.call_soon(move || stopper.stop())?;
+    /// event_loop.run_forever()?;
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn downgrade(&self) -> LoopRef {
         self.0.clone()
     }
@@ -120,53 +132,72 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-/// A loop, as its clients, its callbacks and its sources refer to it.
+/// A loop, as its clients, its callbacks and its sources refer to it: it has all the methods.
 ///
 /// Keeps the memory of the loop alive, and does not keep the loop open.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopRef, get_running_loop};
+/// use std::time::Duration;
+///
+/// fn remind(event_loop: &LoopRef, what: &'static str) {
+///     let event_loop_ = event_loop.clone();
+///     event_loop
+///         .call_later(Duration::from_millis(1), move || {
+///             println!("{what}, at {:?}", event_loop_.time());
+///         })
+///         .unwrap();
+/// }
+///
+/// ouroloop::run(async { remind(&get_running_loop().unwrap(), "tea") })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone)]
 pub struct LoopRef(Rc<OtherThreadsUse<RemoteHandle, Inner>>);
 
 impl LoopRef {
-    /// The loop's id.
+    /// Gives the loop's id.
     #[inline]
     pub fn id(&self) -> LoopId {
         self.0.id
     }
 
-    /// A counted handle of the loop.
+    /// Gives a counted handle of the loop.
     pub fn handle(&self) -> EventLoop {
         EventLoop::count(self)
     }
 
-    /// A handle for other threads.
+    /// Gives a handle for other threads: see [`RemoteHandle`].
     pub fn remote(&self) -> RemoteHandle {
         RemoteHandle::new(&self.0.remote)
     }
 
-    /// The loop's time, since the origin of its clock.
+    /// Gives the loop's time, since the origin of its clock: asyncio's `loop.time()`.
     pub fn time(&self) -> Duration {
         Duration::from_nanos(self.time_ns())
     }
 
-    /// The loop's time in nanoseconds.
+    /// Gives the loop's time in nanoseconds.
     #[inline]
     pub fn time_ns(&self) -> u64 {
         self.0.clock.now_ns()
     }
 
-    /// The loop's clock, if it is virtual: who has it moves the time.
+    /// Gives the loop's clock, if it is virtual: who has it moves the time.
     ///
     /// # Examples
     ///
     /// ```
+    /// use ouroloop::{Clock, EventLoop};
     /// use std::time::Duration;
-    /// use ouroloop_core::{Clock, EventLoop};
     ///
     /// let event_loop = EventLoop::builder().clock(Clock::virtual_time()).build()?;
     /// event_loop.virtual_clock().unwrap().advance(Duration::from_secs(7));
     /// assert_eq!(event_loop.time(), Duration::from_secs(7));
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn virtual_clock(&self) -> Option<VirtualClock> {
         match &self.0.clock {
@@ -175,22 +206,22 @@ impl LoopRef {
         }
     }
 
-    /// The time of the earliest timer that is pending.
+    /// Gives the time of the earliest timer that is pending, on the clock of the loop.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.0.timers.next_ns().map(Duration::from_nanos)
     }
 
-    /// Whether the loop is running: inside of `run_forever` and its kin, or entered by hand.
+    /// Tells whether the loop is running: inside of `run_forever` and its kin, or entered by hand.
     pub fn is_running(&self) -> bool {
         self.0.running.get()
     }
 
-    /// Whether the loop was closed.
+    /// Tells whether the loop was closed.
     pub fn is_closed(&self) -> bool {
         self.0.closed.get()
     }
 
-    /// Whether both are references of one loop.
+    /// Tells whether both are references of one loop.
     pub fn same_loop(&self, other: &LoopRef) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }

@@ -13,7 +13,9 @@ use crate::ClientWord;
 /// What [`LoopRef::set_entry_observer`] takes.
 pub type EntryObserver = Box<dyn FnMut(&ReadyEntry<'_>)>;
 
-/// An entry of the ready queue whose turn has come.
+/// An entry of the ready queue whose turn has come: what an observer is given.
+///
+/// [`LoopRef::set_entry_observer`] has an example.
 pub struct ReadyEntry<'a> {
     event_loop: &'a LoopRef,
     current: Current,
@@ -29,17 +31,17 @@ impl<'a> ReadyEntry<'a> {
         }
     }
 
-    /// The loop that it is an entry of.
+    /// Gives the loop that it is an entry of.
     pub fn event_loop(&self) -> &LoopRef {
         self.event_loop
     }
 
-    /// How many entries of the batch have not run yet, this one included.
+    /// Counts the entries of the batch that have not run yet, this one included.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// The line that made it, if it is a callback.
+    /// Gives the line that made it, if it is a callback.
     pub fn created_at(&self) -> Option<&'static Location<'static>> {
         match self.current {
             Current::Call(created_at) => Some(created_at),
@@ -47,7 +49,7 @@ impl<'a> ReadyEntry<'a> {
         }
     }
 
-    /// The word, if it is one of a client.
+    /// Gives the word, if it is one of a client.
     pub fn word(&self) -> Option<ClientWord> {
         match self.current {
             Current::Client(word) => Some(word),
@@ -55,7 +57,7 @@ impl<'a> ReadyEntry<'a> {
         }
     }
 
-    /// What it is, in words: those of the client, if it is a client's.
+    /// Says what it is, in words: those of the client, if it is a client's.
     pub fn describe(&self) -> String {
         self.event_loop.describe(self.current)
     }
@@ -73,18 +75,15 @@ impl fmt::Debug for ReadyEntry<'_> {
 impl LoopRef {
     /// Sets who is told of each entry just before it runs; cancelled callbacks do not run.
     ///
-    /// # Panics
-    ///
-    /// An observer that panics is reported to the exception handler, and is set no longer; the
-    /// entry runs.
+    /// For tools that write down what a loop does. An observer that panics is reported to the exception handler,
+    /// and is set no longer; the entry runs.
     ///
     /// # Examples
     ///
     /// ```
-    /// use std::cell::Cell;
-    /// use std::rc::Rc;
+    /// use std::{cell::Cell, rc::Rc};
     ///
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// let line = Rc::new(Cell::new(0));
     /// let seen = line.clone();
     /// event_loop.set_entry_observer(Some(Box::new(move |entry| {
@@ -94,7 +93,7 @@ impl LoopRef {
     /// event_loop.run_once()?;
     /// assert_ne!(line.get(), 0);
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn set_entry_observer(&self, observer: Option<EntryObserver>) {
         let epoch = &self.inner().entry_observer_epoch;

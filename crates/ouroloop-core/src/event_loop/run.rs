@@ -8,24 +8,24 @@ use crate::{Context, LoopError, running, swap_context};
 
 impl LoopRef {
     /// Runs until [`stop`](Self::stop) is called: iteration after iteration, sleeping when there is
-    /// nothing to do.
+    /// nothing to do. asyncio's `run_forever`.
     ///
     /// # Errors
     ///
     /// [`LoopError::Closed`]; [`LoopError::AlreadyRunning`] and [`LoopError::LoopInLoop`] if this or
-    /// another loop runs in this thread, which leaves that one untouched; [`LoopError::Io`] if the
-    /// selector fails; [`LoopError::Deadlock`] on virtual time when nothing can ever become ready.
-    /// After the last two the loop can be run again.
+    /// another loop runs in this thread, which leaves that one untouched; [`LoopError::Forked`] in the child of
+    /// the process that made the loop; [`LoopError::Io`] if the selector fails; [`LoopError::Deadlock`] on virtual
+    /// time when nothing can ever become ready. After the last two the loop can be run again.
     ///
     /// # Examples
     ///
     /// ```
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// let stopper = event_loop.downgrade();
     /// event_loop.call_soon(move || stopper.stop())?;
     /// event_loop.run_forever()?;
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn run_forever(&self) -> Result<(), LoopError> {
         if self.is_running() {
@@ -43,14 +43,28 @@ impl LoopRef {
     ///
     /// # Errors
     ///
-    /// As [`run_forever`](Self::run_forever).
+    /// As for [`run_forever`](Self::run_forever).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop::new_event_loop()?;
+    /// let again = event_loop.downgrade();
+    /// event_loop.call_soon(move || drop(again.call_soon(|| {})))?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(event_loop.statistics().ready, 1); // for the next iteration
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn run_once(&self) -> Result<(), LoopError> {
         let _step = self.step()?;
         let _run = Run::begin(self);
         self.run_turns(&Batch::none(), true)
     }
 
-    /// Lets the loop return from `run_forever` at the end of the iteration.
+    /// Lets the loop return from `run_forever` at the end of the iteration: asyncio's `loop.stop`.
+    ///
+    /// # Ordering
     ///
     /// The batch is completed; what it schedules waits for the next run. Called while the loop is
     /// not running, the next run consists of one iteration that does not sleep.
@@ -69,7 +83,7 @@ impl LoopRef {
     /// # Examples
     ///
     /// ```
-    /// use ouroloop_core::{get_running_loop, new_event_loop};
+    /// use ouroloop::{get_running_loop, new_event_loop};
     ///
     /// let event_loop = new_event_loop()?;
     /// let entered = event_loop.enter()?;
@@ -77,20 +91,21 @@ impl LoopRef {
     /// drop(entered);
     /// assert!(get_running_loop().is_err());
     /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn enter(&self) -> Result<Entered, LoopError> {
         self.enter_slot(true)
     }
 
-    /// Whether [`stop`](Self::stop) was called, and the run that it ends is not over. A foreign
-    /// loop looks at this after each batch, and drops its [`Entered`] when it is so.
+    /// Tells whether [`stop`](Self::stop) was called, and the run that it ends is not over.
+    ///
+    /// A foreign loop looks at this after each batch, and drops its [`Entered`] when it is so.
     pub fn is_stopping(&self) -> bool {
         self.inner().stopping.get()
     }
 
-    /// Whether the loop could run here and now: what [`run_forever`](Self::run_forever) asks first,
-    /// for those who have something to prepare before a run.
+    /// Asks whether the loop could run here and now, as [`run_forever`](Self::run_forever) does first: for those
+    /// who have something to prepare before a run.
     ///
     /// # Errors
     ///
@@ -135,7 +150,8 @@ impl LoopRef {
     }
 }
 
-/// While this lives, its loop is the running loop of the thread.
+/// The guard of [`LoopRef::enter`], which has an example: while it lives, its loop is the running loop of the
+/// thread.
 ///
 /// When it is dropped the run is over, and with it a [`stop`](LoopRef::stop) that was called.
 #[must_use = "the loop is the thread's running one only while this lives"]

@@ -16,7 +16,9 @@ use crate::{
 
 /// Callbacks.
 impl LoopRef {
-    /// Schedules `f` for the next batch, behind what is queued already.
+    /// Schedules `f` for the next batch, behind what is queued already: asyncio's `call_soon`.
+    ///
+    /// It runs in a copy of the current context. A panic of it goes to the exception handler.
     ///
     /// # Errors
     ///
@@ -29,17 +31,21 @@ impl LoopRef {
     /// # Examples
     ///
     /// ```
-    /// let event_loop = ouroloop_core::new_event_loop()?;
-    /// let again = event_loop.downgrade();
-    /// event_loop.call_soon(move || {
-    ///     println!("in the first batch");
-    ///     again.call_soon(|| println!("in the second")).expect("a running loop is open");
+    /// use ouroloop::{bare_yield, get_running_loop};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// ouroloop::run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let seen = Rc::new(RefCell::new(Vec::new()));
+    ///     for n in 1..=3 {
+    ///         let seen = seen.clone();
+    ///         event_loop.call_soon(move || seen.borrow_mut().push(n)).unwrap();
+    ///     }
+    ///     assert!(seen.borrow().is_empty());
+    ///     bare_yield().await;
+    ///     assert_eq!(*seen.borrow(), [1, 2, 3]);
     /// })?;
-    /// event_loop.run_once()?;
-    /// assert_eq!(event_loop.statistics().ready, 1);
-    /// event_loop.run_once()?;
-    /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     #[track_caller]
     #[inline]
@@ -47,7 +53,8 @@ impl LoopRef {
         self.call_created_at(snapshot_context(), f, Location::caller())
     }
 
-    /// Schedules `f` for the next batch, to run in `context`; `None` is a fresh one.
+    /// Schedules `f` for the next batch, to run in `context`: asyncio's `call_soon` with that argument. `None` is
+    /// a fresh context.
     ///
     /// # Errors
     ///
@@ -61,7 +68,7 @@ impl LoopRef {
         self.call_created_at(context, f, Location::caller())
     }
 
-    /// Schedules `f` for the time when `delay` has passed.
+    /// Schedules `f` for the time when `delay` has passed: asyncio's `call_later`.
     ///
     /// # Errors
     ///
@@ -76,17 +83,20 @@ impl LoopRef {
     /// # Examples
     ///
     /// ```
+    /// use ouroloop::{Runner, VirtualClock, get_running_loop, sleep};
     /// use std::time::Duration;
-    /// use ouroloop_core::{Clock, EventLoop};
     ///
-    /// let event_loop = EventLoop::builder().clock(Clock::virtual_time()).build()?;
-    /// let handle = event_loop.downgrade();
-    /// event_loop.call_later(Duration::from_secs(10), move || {
-    ///     assert_eq!(handle.time(), Duration::from_secs(10));
+    /// Runner::new().clock(VirtualClock::new()).run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let clock = event_loop.downgrade();
+    ///     event_loop
+    ///         .call_later(Duration::from_secs(10), move || {
+    ///             assert_eq!(clock.time(), Duration::from_secs(10));
+    ///         })
+    ///         .unwrap();
+    ///     sleep(Duration::from_secs(11)).await;
     /// })?;
-    /// event_loop.run_once()?;
-    /// event_loop.close()?;
-    /// # Ok::<(), ouroloop_core::LoopError>(())
+    /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     #[track_caller]
     pub fn call_later(
@@ -118,8 +128,8 @@ impl LoopRef {
         self.call_timed(self.deadline_ns(delay), context, f, Location::caller())
     }
 
-    /// Schedules `f` for a moment of the loop's [`time`](Self::time). One that has passed is due
-    /// in the next iteration.
+    /// Schedules `f` for a moment of the loop's [`time`](Self::time): asyncio's `call_at`. One that has passed is
+    /// due in the next iteration.
     ///
     /// # Errors
     ///
@@ -127,11 +137,27 @@ impl LoopRef {
     ///
     /// # Ordering
     ///
-    /// As [`call_later`](Self::call_later).
+    /// As for [`call_later`](Self::call_later).
     ///
     /// # Differences from asyncio
     ///
     /// Equal deadlines run in the order of their making; asyncio leaves that open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Runner, VirtualClock, get_running_loop, sleep};
+    /// use std::time::Duration;
+    ///
+    /// Runner::new().clock(VirtualClock::new()).run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let when = event_loop.time() + Duration::from_secs(10);
+    ///     let timer = event_loop.call_at(when, || println!("ding")).unwrap();
+    ///     assert_eq!(timer.when(), when);
+    ///     sleep(Duration::from_secs(11)).await;
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[track_caller]
     pub fn call_at(
         &self,
@@ -161,7 +187,7 @@ impl LoopRef {
         self.call_timed(duration_to_ns(when), context, f, Location::caller())
     }
 
-    /// Schedules a callback as another thread would; see
+    /// Schedules a callback as another thread would: see
     /// [`RemoteHandle::call_soon_threadsafe`](crate::RemoteHandle::call_soon_threadsafe), which is
     /// what other threads have.
     ///
@@ -183,8 +209,10 @@ impl LoopRef {
         self.call_created_at(context, f, created_at).map(drop)
     }
 
-    /// [`call_soon_in`](Self::call_soon_in) on behalf of a caller elsewhere: reports name the place that
-    /// is given. For those who keep callbacks for later, as done-callbacks are kept.
+    /// Schedules `f` as [`call_soon_in`](Self::call_soon_in) does, on behalf of a caller elsewhere: reports name the
+    /// place that is given.
+    ///
+    /// For those who keep callbacks for later, as done-callbacks are kept.
     ///
     /// # Errors
     ///
@@ -249,7 +277,7 @@ impl LoopRef {
         ClientId(id)
     }
 
-    /// Appends a word to the ready queue. Ignored once the loop is closed.
+    /// Appends a word to the ready queue. Ignored once the loop is closed. [`Client`] has an example.
     #[inline]
     pub fn schedule(&self, word: ClientWord) {
         if !self.inner().closed.get() {

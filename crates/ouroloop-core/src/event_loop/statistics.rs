@@ -4,7 +4,21 @@ use std::cell::Cell;
 
 use super::LoopRef;
 
-/// What a loop has done so far, and what it has before it.
+/// What a loop has done so far, and what it has before it: what [`LoopRef::statistics`] gives.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{Statistics, bare_yield, get_running_loop};
+///
+/// ouroloop::run(async {
+///     let event_loop = get_running_loop().unwrap();
+///     let before: Statistics = event_loop.statistics();
+///     bare_yield().await;
+///     assert_eq!(event_loop.statistics().iterations - before.iterations, 1);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -41,7 +55,7 @@ pub(super) fn add(counter: &Cell<u64>, count: u64) {
 }
 
 impl LoopRef {
-    /// Counts of what the loop has done, and of what it has before it.
+    /// Counts what the loop has done, and what it has before it.
     pub fn statistics(&self) -> Statistics {
         let inner = self.inner();
         Statistics {

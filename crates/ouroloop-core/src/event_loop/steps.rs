@@ -28,7 +28,7 @@ const WAIT_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
 
 /// The steps of an iteration, for a foreign loop that drives this one.
 impl LoopRef {
-    /// How long [`poll`](Self::poll) may wait: not at all if something is ready or the loop is to
+    /// Gives how long [`poll`](Self::poll) may wait: not at all if something is ready or the loop is to
     /// stop; until the earliest timer, rounded up to a millisecond and capped at a day; `None`,
     /// without limit.
     ///
@@ -53,8 +53,24 @@ impl LoopRef {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`] inside of another step, and
-    /// [`LoopError::Io`].
+    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`] inside of another step, [`LoopError::LoopInLoop`] and
+    /// [`LoopError::Forked`] as for [`run_forever`](Self::run_forever), and [`LoopError::Io`] if the selector
+    /// fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// // An iteration, step by step: what `run_once` does.
+    /// let event_loop = ouroloop::new_event_loop()?;
+    /// event_loop.call_soon(|| println!("my turn"))?;
+    /// let entered = event_loop.enter()?;
+    /// event_loop.poll(event_loop.poll_timeout())?;
+    /// event_loop.process_events()?;
+    /// assert_eq!(event_loop.run_batch()?, 1);
+    /// drop(entered);
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn poll(&self, timeout: Option<Duration>) -> Result<usize, LoopError> {
         let _step = self.step()?;
         self.select(timeout)?;
@@ -66,7 +82,8 @@ impl LoopRef {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] and [`LoopError::AlreadyRunning`].
+    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`], [`LoopError::LoopInLoop`] and
+    /// [`LoopError::Forked`].
     pub fn process_events(&self) -> Result<(), LoopError> {
         let _step = self.step()?;
         self.gather_posts_and_events();
@@ -79,7 +96,7 @@ impl LoopRef {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] and [`LoopError::AlreadyRunning`].
+    /// As for [`process_events`](Self::process_events).
     pub fn run_batch(&self) -> Result<usize, LoopError> {
         let _step = self.step()?;
         add(&self.inner().counters.iterations, 1);
@@ -91,7 +108,7 @@ impl LoopRef {
         Ok(size)
     }
 
-    /// A descriptor that becomes readable when a poll would find something, if the selector has
+    /// Gives a descriptor that becomes readable when a poll would find something, if the selector has
     /// one. A foreign loop waits for it, for no longer than [`poll_timeout`](Self::poll_timeout).
     ///
     /// Work that other threads leave shows there only while the loop is [`parked`](Self::park).

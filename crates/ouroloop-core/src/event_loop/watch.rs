@@ -12,8 +12,8 @@ use crate::ready::Ready;
 use crate::{LoopError, SelectorEvent, Token, snapshot_context};
 
 impl LoopRef {
-    /// Calls `f` in every iteration in which `fd` has something to read. Replaces the reader that
-    /// `fd` had.
+    /// Calls `f` in every iteration in which `fd` has something to read: asyncio's `add_reader`. Replaces the
+    /// reader that `fd` had.
     ///
     /// Keep `fd` open until [`remove_reader`](Self::remove_reader): the loop knows the number only.
     ///
@@ -35,7 +35,7 @@ impl LoopRef {
     /// use std::os::fd::AsRawFd;
     /// use std::os::unix::net::UnixStream;
     ///
-    /// let event_loop = ouroloop_core::new_event_loop()?;
+    /// let event_loop = ouroloop::new_event_loop()?;
     /// let (mut ours, mut theirs) = UnixStream::pair()?;
     /// let (fd, handle) = (ours.as_raw_fd(), event_loop.downgrade());
     /// event_loop.add_reader(fd, move || {
@@ -55,12 +55,12 @@ impl LoopRef {
         self.add_watcher(fd, Direction::Read, Box::new(f), Location::caller())
     }
 
-    /// Calls `f` in every iteration in which `fd` has room to write. Replaces the writer that `fd`
-    /// had.
+    /// Calls `f` in every iteration in which `fd` has room to write: asyncio's `add_writer`. Replaces the writer
+    /// that `fd` had.
     ///
     /// # Errors
     ///
-    /// As [`add_reader`](Self::add_reader).
+    /// As for [`add_reader`](Self::add_reader).
     #[track_caller]
     pub fn add_writer(&self, fd: RawFd, f: impl FnMut() + 'static) -> Result<(), LoopError> {
         self.add_watcher(fd, Direction::Write, Box::new(f), Location::caller())

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 
 use crate::{LoopError, LoopRef, SelectorEvent, Token};
 
-/// Owns `io` and knows whether it is ready.
+/// Owns `io` and knows whether it is ready: what streams are made of.
 ///
 /// Readiness is edge-triggered and remembered: once the kernel has said that there is something to
 /// read, [`poll_readable`](Self::poll_readable) is ready until
@@ -21,23 +21,21 @@ use crate::{LoopError, LoopRef, SelectorEvent, Token};
 /// # Examples
 ///
 /// ```
+/// use std::future::poll_fn;
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
-/// use std::task::Waker;
 ///
-/// let event_loop = ouroloop_core::new_event_loop()?;
-/// let (mut ours, theirs) = UnixStream::pair()?;
-/// theirs.set_nonblocking(true)?;
-/// let source = event_loop.register_io(theirs)?;
-/// assert!(source.poll_readable(Waker::noop()).is_pending());
-/// ours.write_all(b"gift")?;
-/// event_loop.run_once()?;
-/// assert!(source.poll_readable(Waker::noop()).is_ready());
-/// let mut buffer = [0; 8];
-/// assert_eq!(source.get_ref().read(&mut buffer)?, 4);
-/// source.clear_readable();
-/// # drop(source);
-/// event_loop.close()?;
+/// ouroloop::run(async {
+///     let (mut ours, theirs) = UnixStream::pair()?;
+///     theirs.set_nonblocking(true)?;
+///     let source = ouroloop::get_running_loop()?.register_io(theirs)?;
+///     ours.write_all(b"gift")?;
+///     poll_fn(|cx| source.poll_readable(cx.waker())).await?;
+///     let mut buffer = [0; 8];
+///     assert_eq!(source.get_ref().read(&mut buffer)?, 4);
+///     source.clear_readable(); // a short read: there is no more
+///     Ok::<_, Box<dyn std::error::Error>>(())
+/// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct IoSource<T> {
@@ -66,14 +64,14 @@ impl<T> IoSource<T> {
         }
     }
 
-    /// The thing itself.
+    /// Gives the thing itself.
     pub fn get_ref(&self) -> &T {
         self.io
             .as_ref()
             .expect("io is there until the source is taken apart")
     }
 
-    /// The thing itself. Do not exchange it for one with another descriptor.
+    /// Gives the thing itself. Do not exchange it for one with another descriptor.
     pub fn get_mut(&mut self) -> &mut T {
         self.io
             .as_mut()
@@ -88,7 +86,7 @@ impl<T> IoSource<T> {
             .expect("io is there until the source is taken apart")
     }
 
-    /// Ready if a read is worth trying; else remembers `waker` and wakes it when it is.
+    /// Is ready if a read is worth trying; else remembers `waker` and wakes it when it is.
     ///
     /// One waker is remembered for each direction: the last one.
     ///
@@ -99,7 +97,7 @@ impl<T> IoSource<T> {
         self.poll(&self.state.read, waker)
     }
 
-    /// Ready if a write is worth trying; else remembers `waker` and wakes it when it is.
+    /// Is ready if a write is worth trying; else remembers `waker` and wakes it when it is.
     ///
     /// # Errors
     ///
@@ -120,17 +118,17 @@ impl<T> IoSource<T> {
         self.state.write.clear();
     }
 
-    /// Whether the kernel has said that the peer will write no more, or that there is an error.
+    /// Tells whether the kernel has said that the peer will write no more, or that there is an error.
     pub fn read_closed(&self) -> bool {
         self.state.read.closed.get()
     }
 
-    /// Whether the kernel has said that the peer will read no more, or that there is an error.
+    /// Tells whether the kernel has said that the peer will read no more, or that there is an error.
     pub fn write_closed(&self) -> bool {
         self.state.write.closed.get()
     }
 
-    /// The loop that watches it.
+    /// Gives the loop that watches it.
     pub fn event_loop(&self) -> &LoopRef {
         &self.event_loop
     }

@@ -14,10 +14,15 @@ use std::time::Duration;
 pub(crate) use self::mio::MioSelector;
 pub use self::scripted::{ScriptedSelector, SelectorCall};
 
-/// Waits for events of file descriptors, and can be woken from other threads.
+/// Waits for events of file descriptors, and can be woken from other threads: what the loop needs from the
+/// platform.
 ///
 /// Readiness is *edge-triggered*: an event says that something has become ready since the last
 /// one. `register` and `reregister` arm anew: what is ready then is reported by the next `select`.
+///
+/// # Examples
+///
+/// [`ScriptedSelector`] is one, and has an example.
 pub trait Selector {
     /// Begins to watch `fd`; its events carry `token`.
     ///
@@ -52,25 +57,25 @@ pub trait Selector {
         timeout: Option<Duration>,
     ) -> io::Result<()>;
 
-    /// What other threads hold to end a wait.
+    /// Gives what other threads hold to end a wait.
     fn waker(&self) -> Arc<dyn SelectorWaker>;
 
-    /// A descriptor that is readable when `select` would not wait, if the platform has one.
+    /// Gives a descriptor that is readable when `select` would not wait, if the platform has one.
     fn as_raw_fd(&self) -> Option<RawFd>;
 
-    /// Whether waiting takes no real time, because `select` moves the loop's virtual clock.
+    /// Tells whether waiting takes no real time, because `select` moves the loop's virtual clock.
     fn waits_virtually(&self) -> bool {
         false
     }
 }
 
-/// Ends the wait of a selector, or its next one if it is not waiting.
+/// Ends the wait of a [`Selector`], or its next one if it is not waiting.
 pub trait SelectorWaker: Send + Sync {
     /// Makes the selector return. May be called from any thread, at any time.
     fn wake(&self);
 }
 
-/// Says which registration an event belongs to.
+/// Says which registration an event belongs to: what a [`Selector`] is given for each descriptor.
 ///
 /// Slots are used again, and so are the numbers of file descriptors; the generation tells an event
 /// that is meant for an earlier owner of the slot.
@@ -82,7 +87,7 @@ pub struct Token {
     pub generation: u32,
 }
 
-/// What a descriptor is watched for.
+/// What a [`Selector`] watches a descriptor for.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
 pub struct Interest {
     /// For data to read, or the end of it.
@@ -109,7 +114,7 @@ impl Interest {
     };
 }
 
-/// Something happened to a registered descriptor.
+/// Something that happened to a registered descriptor, as a [`Selector`] reports it.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
 pub struct SelectorEvent {
     /// Of the registration.
@@ -127,7 +132,7 @@ pub struct SelectorEvent {
 }
 
 impl SelectorEvent {
-    /// An event in which nothing has happened yet; set what has.
+    /// Makes an event in which nothing has happened yet; set what has.
     pub const fn new(token: Token) -> SelectorEvent {
         SelectorEvent {
             token,
@@ -139,12 +144,12 @@ impl SelectorEvent {
         }
     }
 
-    /// Whether a reader has something to do: data, the end of it, or an error.
+    /// Tells whether a reader has something to do: data, the end of it, or an error.
     pub fn concerns_reader(&self) -> bool {
         self.readable || self.read_closed || self.error
     }
 
-    /// Whether a writer has something to do: room, a peer that went away, or an error.
+    /// Tells whether a writer has something to do: room, a peer that went away, or an error.
     pub fn concerns_writer(&self) -> bool {
         self.writable || self.write_closed || self.error
     }

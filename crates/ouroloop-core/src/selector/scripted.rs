@@ -21,8 +21,9 @@ use crate::clock::duration_to_ns;
 /// # Examples
 ///
 /// ```
+/// use ouroloop::lowlevel::ScriptedSelector;
+/// use ouroloop::{EventLoop, VirtualClock};
 /// use std::time::Duration;
-/// use ouroloop_core::{EventLoop, ScriptedSelector, VirtualClock};
 ///
 /// let clock = VirtualClock::new();
 /// let selector = ScriptedSelector::new(clock.clone());
@@ -36,7 +37,7 @@ use crate::clock::duration_to_ns;
 /// event_loop.run_forever()?;
 /// assert_eq!(clock.now(), Duration::from_secs(3));
 /// event_loop.close()?;
-/// # Ok::<(), ouroloop_core::LoopError>(())
+/// # Ok::<(), ouroloop::LoopError>(())
 /// ```
 #[derive(Clone)]
 pub struct ScriptedSelector {
@@ -68,7 +69,7 @@ enum Happening {
     Raw(SelectorEvent),
 }
 
-/// What the loop asked of a [`ScriptedSelector`].
+/// What the loop asked of a [`ScriptedSelector`]: see [`ScriptedSelector::take_calls`].
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum SelectorCall {
@@ -103,13 +104,13 @@ pub enum SelectorCall {
 }
 
 impl ScriptedSelector {
-    /// A selector that moves `clock` when it waits. With nothing scripted and no timeout, its
+    /// Makes a selector that moves `clock` when it waits. With nothing scripted and no timeout, its
     /// wait fails: nothing would ever come.
     pub fn new(clock: VirtualClock) -> ScriptedSelector {
         ScriptedSelector::with_clock(Some(clock))
     }
 
-    /// A selector that waits for real, until it is woken or the timeout has passed.
+    /// Makes a selector that waits for real, until it is woken or the timeout has passed.
     pub fn real_time() -> ScriptedSelector {
         ScriptedSelector::with_clock(None)
     }
@@ -190,7 +191,7 @@ impl ScriptedSelector {
         self.script.register_failures.borrow_mut().push_back(kind);
     }
 
-    /// The token that `fd` is registered with.
+    /// Gives the token that `fd` is registered with.
     pub fn token(&self, fd: RawFd) -> Option<Token> {
         self.script
             .registered
@@ -199,7 +200,7 @@ impl ScriptedSelector {
             .map(|entry| entry.0)
     }
 
-    /// What `fd` is registered for.
+    /// Gives what `fd` is registered for.
     pub fn interest(&self, fd: RawFd) -> Option<Interest> {
         self.script
             .registered
@@ -213,7 +214,7 @@ impl ScriptedSelector {
         self.script.calls.take()
     }
 
-    /// The timeouts of the polls since the record was last taken.
+    /// Gives the timeouts of the polls since the record was last taken.
     pub fn timeouts(&self) -> Vec<Option<Duration>> {
         let calls = self.script.calls.borrow();
         calls
