@@ -108,6 +108,28 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_the_guide_quotes_is_one_that_the_compiler_gives() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let page = std::fs::read_to_string(root.join("docs/guide/src/pitfalls.md")).unwrap();
+        let mut texts = String::new();
+        for entry in std::fs::read_dir(root.join("crates/ouroloop/tests/pitfalls")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|it| it == "stderr") {
+                texts += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+        let quoted: Vec<_> = page.lines().filter(|it| it.starts_with("error")).collect();
+        assert!(quoted.len() > 3, "the guide quotes {quoted:?}");
+        for line in quoted {
+            let known = texts.lines().any(|it| it == line);
+            assert!(
+                known,
+                "no text of crates/ouroloop/tests/pitfalls has `{line}`"
+            );
+        }
+    }
+
+    #[test]
     fn the_tool_is_installed_into_the_build_folder_in_its_pinned_version() {
         let line = install(&Workspace::default(), Path::new("target/tools")).to_string();
         assert_eq!(
