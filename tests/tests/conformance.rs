@@ -24,10 +24,9 @@ fn holds(file: &str) {
 }
 
 macro_rules! corpus {
-    ($($(#[$attribute:meta])* $test:ident: $file:literal,)*) => {
+    ($($test:ident: $file:literal,)*) => {
         $(
             #[test]
-            $(#[$attribute])*
             fn $test() {
                 holds($file);
             }
@@ -47,13 +46,10 @@ macro_rules! corpus {
 corpus! {
     handmade_scenarios_leave_the_traces_of_asyncio: "handmade.jsonl",
     nested_scopes_and_corner_cases_leave_the_traces_of_asyncio: "more.jsonl",
-    #[ignore = "ouroloop-sync does not exist yet"]
     random_programs_of_all_kinds_leave_the_traces_of_asyncio: "random-all.jsonl",
     random_cancellations_leave_the_traces_of_asyncio: "random-cancel.jsonl",
     random_groups_leave_the_traces_of_asyncio: "random-groups.jsonl",
-    #[ignore = "ouroloop-sync does not exist yet"]
     random_queues_leave_the_traces_of_asyncio: "random-queues.jsonl",
-    #[ignore = "ouroloop-sync does not exist yet"]
     random_primitives_leave_the_traces_of_asyncio: "random-sync.jsonl",
     random_tasks_leave_the_traces_of_asyncio: "random-tasks.jsonl",
 }

@@ -66,30 +66,16 @@ fn compare(arguments: &Arguments, out: &mut impl Write) -> Result<Report, Box<dy
             }
             let (verdict, run) = Verdict::of(&scenario);
             report.count(&verdict);
-            let skipped = matches!(verdict, Verdict::Skipped { .. });
-            if shown(&scenario) && !skipped {
-                let trace = run.map(|run| run.trace).unwrap_or_default();
-                write!(out, "{}", side_by_side(&scenario.trace, &trace))?;
+            if shown(&scenario) {
+                write!(out, "{}", side_by_side(&scenario.trace, &run.trace))?;
             }
-            match verdict {
-                Verdict::Failed { difference } => {
-                    writeln!(out, "{}: {difference}", scenario.name)?;
-                }
-                Verdict::Skipped { operation } if shown(&scenario) => {
-                    writeln!(out, "{}: skipped, it needs `{operation}`", scenario.name)?;
-                }
-                Verdict::Skipped { .. } | Verdict::Passed => {}
+            if let Verdict::Failed { difference } = verdict {
+                writeln!(out, "{}: {difference}", scenario.name)?;
             }
         }
     }
     if let (Some(name), true) = (&arguments.show, report == Report::default()) {
         return Err(format!("no scenario is named {name}").into());
-    }
-    if report.skipped > 0 {
-        writeln!(
-            out,
-            "skipped are those that need locks, events or queues, which are to come"
-        )?;
     }
     writeln!(out, "{report}")?;
     Ok(report)

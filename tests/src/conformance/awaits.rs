@@ -5,7 +5,7 @@ use ouroloop::{AsFutureRef, FutureRef, as_completed, gather, shield, sleep, wait
 use super::calls::Instance;
 use super::error::Error;
 use super::machine::duration;
-use super::program::{Awaitable, Name, Suspending, Ticks};
+use super::program::{Awaitable, Name, Suspending, Ticks, Wait, Waited};
 use super::value::Value;
 
 impl Instance {
@@ -54,6 +54,40 @@ impl Instance {
             Suspending::WaitFor { awaitable, timeout } => {
                 let value = self.wait_for(awaitable, *timeout).await?;
                 self.log(format_args!("waited_for {value}"));
+            }
+            Suspending::Primitive { var, how } => self.primitive(var, how).await?,
+        }
+        Ok(())
+    }
+
+    async fn primitive(&self, var: &Name, how: &Wait) -> Result<(), Error> {
+        let primitive = self.machine.vars.primitive(var, Error::ATTRIBUTE_ERROR)?;
+        match how {
+            Wait::Acquire => {
+                primitive.acquire().await?;
+                self.log(format_args!("acquired {var}"));
+            }
+            Wait::Wait(waited) => {
+                let value = primitive.wait().await?;
+                match waited {
+                    Waited::Event => self.log(format_args!("event {var}")),
+                    Waited::Notified => self.log(format_args!("notified {var}")),
+                    Waited::Barrier => self.log(format_args!("barrier {var} {value}")),
+                }
+            }
+            Wait::Abort => primitive.as_barrier()?.abort().await,
+            Wait::Reset => primitive.as_barrier()?.reset().await,
+            Wait::Put(value) => {
+                primitive.as_queue()?.put(value.clone()).await?;
+                self.log(format_args!("put {var} {value}"));
+            }
+            Wait::Get => {
+                let value = primitive.as_queue()?.get().await?;
+                self.log(format_args!("get {var} {value}"));
+            }
+            Wait::Join => {
+                primitive.as_queue()?.join().await;
+                self.log(format_args!("joined {var}"));
             }
         }
         Ok(())

@@ -92,9 +92,6 @@ impl Instance {
             Action::Plain(plain) => self.machine.run_plain(&self.who, plain)?,
             Action::Suspending(suspending) => self.suspending(suspending).await?,
             Action::Control(control) => return self.control(control, caught).await,
-            Action::Unsupported => {
-                return Err(Error::Unexpected(statement.operation.to_string()));
-            }
         }
         Ok(Flow::Next)
     }
@@ -120,6 +117,7 @@ impl Instance {
             } => self.try_(body, handlers, last).await,
             Control::Timeout { var, ticks, body } => self.timeout(var, *ticks, body, caught).await,
             Control::TaskGroup { var, body } => self.task_group(var, body, caught).await,
+            Control::With { var, body } => self.with(var, body, caught).await,
         }
     }
 
@@ -176,6 +174,16 @@ impl Instance {
             self.block(body, caught).await
         });
         Ok(flow.await?)
+    }
+
+    async fn with(&self, var: &Name, body: &Block, caught: Option<&Error>) -> Result<Flow, Error> {
+        let primitive = self.machine.vars.primitive(var, Error::TYPE_ERROR)?;
+        primitive.enter().await?;
+        self.log(format_args!("entered {var}"));
+        let flow = catching(self.block(body, caught)).await;
+        // An error of the release takes the place of the body's.
+        primitive.exit()?;
+        flow
     }
 
     /// Adds a line to the trace.

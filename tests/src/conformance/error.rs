@@ -3,8 +3,9 @@
 use std::fmt;
 
 use ouroloop::{
-    AwaitError, Cancelled, CancelledBy, EmptySetError, ExceptionGroup, InvalidState, TaskError,
-    TaskGroupError, TimeoutError, TimeoutStateError,
+    AwaitError, BrokenBarrierError, Cancelled, CancelledBy, EmptySetError, ExceptionGroup,
+    GetError, InvalidState, NoPartiesError, NotAcquired, PutError, QueueShutDown, ReleasedTooOften,
+    TaskDoneTooOften, TaskError, TaskGroupError, TimeoutError, TimeoutStateError,
 };
 
 /// An error that a scenario raises, by Python's name.
@@ -145,6 +146,62 @@ impl From<TimeoutError> for Error {
 impl From<TimeoutStateError> for Error {
     fn from(_: TimeoutStateError) -> Error {
         Error::RUNTIME_ERROR
+    }
+}
+
+impl From<NotAcquired> for Error {
+    fn from(_: NotAcquired) -> Error {
+        Error::RUNTIME_ERROR
+    }
+}
+
+impl From<ReleasedTooOften> for Error {
+    fn from(_: ReleasedTooOften) -> Error {
+        Error::VALUE_ERROR
+    }
+}
+
+impl From<NoPartiesError> for Error {
+    fn from(_: NoPartiesError) -> Error {
+        Error::VALUE_ERROR
+    }
+}
+
+impl From<BrokenBarrierError> for Error {
+    fn from(_: BrokenBarrierError) -> Error {
+        Error::Builtin("BrokenBarrierError")
+    }
+}
+
+impl From<TaskDoneTooOften> for Error {
+    fn from(_: TaskDoneTooOften) -> Error {
+        Error::VALUE_ERROR
+    }
+}
+
+impl<T> From<QueueShutDown<T>> for Error {
+    fn from(_: QueueShutDown<T>) -> Error {
+        Error::Builtin("QueueShutDown")
+    }
+}
+
+impl<T> From<PutError<T>> for Error {
+    fn from(error: PutError<T>) -> Error {
+        match error {
+            PutError::QueueFull(_) => Error::Builtin("QueueFull"),
+            PutError::QueueShutDown(_) => Error::Builtin("QueueShutDown"),
+            _ => Error::Unexpected("of put_nowait".to_owned()),
+        }
+    }
+}
+
+impl From<GetError> for Error {
+    fn from(error: GetError) -> Error {
+        match error {
+            GetError::QueueEmpty => Error::Builtin("QueueEmpty"),
+            GetError::QueueShutDown => Error::Builtin("QueueShutDown"),
+            error => Error::Unexpected(error.to_string()),
+        }
     }
 }
 

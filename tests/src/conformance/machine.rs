@@ -8,16 +8,20 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ouroloop::lowlevel::Eventual;
 use ouroloop::{
-    AsFutureRef, CallbackId, Eventual, ExceptionContext, IntoTask, LoopError, LoopRef, LoopTasks,
-    TaskRef, create_task, current_task, gather, shield,
+    AsFutureRef, CallbackId, ExceptionContext, IntoTask, LoopError, LoopRef, LoopTasks, TaskRef,
+    create_task, current_task, gather, shield,
 };
 
 use super::error::Error;
-use super::program::{Action, Awaitable, Block, Moment, Name, Plain, Program, Statement, Ticks};
+use super::primitives::Primitive;
+use super::program::{
+    Action, Awaitable, Block, Made, Moment, Name, Plain, Program, Statement, Ticks, Use,
+};
 use super::trace::Trace;
 use super::value::{Outcome, Value};
-use super::vars::{Placeholder, Variable, Vars};
+use super::vars::{Variable, Vars};
 use super::waitable::Waitable;
 
 /// One run of one program.
@@ -121,7 +125,8 @@ impl Machine {
                 self.cancel_variable(var)?;
                 self.log(who, format_args!("cancel_handle {var}"));
             }
-            Plain::MakePlaceholder(var) => vars.set(var, Variable::Placeholder(Placeholder)),
+            Plain::Make { var, what } => vars.set(var, Variable::Primitive(make(what)?)),
+            Plain::Use { var, how } => self.use_primitive(who, var, how)?,
             Plain::TgSpawn {
                 group,
                 var,
@@ -150,6 +155,39 @@ impl Machine {
                 vars.set_waitable(var, waitable);
             }
             Plain::ShieldStart { var, awaitable } => self.start_shield(var, awaitable)?,
+        }
+        Ok(())
+    }
+
+    fn use_primitive(&self, who: &str, var: &Name, how: &Use) -> Result<(), Error> {
+        let primitive = self.vars.primitive(var, Error::ATTRIBUTE_ERROR)?;
+        let queue = || primitive.as_queue();
+        match how {
+            Use::Release => {
+                primitive.release()?;
+                self.log(who, format_args!("release {var}"));
+            }
+            Use::Locked => {
+                let locked = primitive.locked()?;
+                self.log(who, format_args!("locked {var} {locked}"));
+            }
+            Use::Set => primitive.set_event(true)?,
+            Use::Clear => primitive.set_event(false)?,
+            Use::Notify(count) => primitive.notify(*count)?,
+            Use::PutNowait(value) => {
+                queue()?.put_nowait(value.clone())?;
+                self.log(who, format_args!("put_nowait {var} {value}"));
+            }
+            Use::GetNowait => {
+                let value = queue()?.get_nowait()?;
+                self.log(who, format_args!("get_nowait {var} {value}"));
+            }
+            Use::TaskDone => queue()?.task_done()?,
+            Use::Qsize => {
+                let size = queue()?.qsize();
+                self.log(who, format_args!("qsize {var} {size}"));
+            }
+            Use::Shutdown { immediate } => queue()?.shutdown(*immediate),
         }
         Ok(())
     }
@@ -270,6 +308,17 @@ impl Machine {
 /// A number of ticks; there is no time before the beginning.
 pub fn duration(ticks: Ticks) -> Duration {
     Duration::from_millis(ticks.try_into().unwrap_or(0))
+}
+
+fn make(what: &Made) -> Result<Primitive, Error> {
+    match what {
+        Made::Lock => Ok(Primitive::lock()),
+        Made::Event => Ok(Primitive::event()),
+        Made::Condition => Ok(Primitive::condition()),
+        Made::Semaphore { value, bounded } => Primitive::semaphore(*value, *bounded),
+        Made::Barrier { parties } => Primitive::barrier(*parties),
+        Made::Queue { kind, maxsize } => Primitive::queue(kind, *maxsize),
+    }
 }
 
 /// `None` has no `cancel`, in Python's words.

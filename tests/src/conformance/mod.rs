@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `program`, `parse` | the statements, and how they are read |
 //! | `value`, `error` | values and Python's errors, as text |
-//! | `vars`, `waitable` | the variables of a scenario, and those that can be awaited |
+//! | `vars`, `waitable`, `primitives` | the variables of a scenario, and what they can hold |
 //! | `trace` | the lines that a run leaves |
 //! | `machine` | statements that never suspend, which callbacks may hold too |
 //! | `calls`, `awaits` | functions, and statements that may suspend |
@@ -23,6 +23,7 @@ mod corpus;
 mod error;
 mod machine;
 mod parse;
+mod primitives;
 mod program;
 mod runner;
 mod trace;

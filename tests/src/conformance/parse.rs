@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 
 use super::error::Error;
 use super::program::{
-    Action, Awaitable, Block, Control, Moment, Name, Plain, Program, Statement, Suspending, Ticks,
+    Action, Awaitable, Block, Control, Made, Moment, Name, Plain, Program, Statement, Suspending,
+    Ticks, Use, Wait, Waited,
 };
 use super::value::Value;
 
@@ -49,184 +50,234 @@ pub(super) fn program(functions: &Json) -> Result<Program, ParseError> {
         wanted: "an object of functions",
         found: functions.to_string(),
     })?;
-    let mut parser = Parser { unsupported: None };
     let functions = object
         .iter()
-        .map(|(name, body)| Ok((name.as_str().into(), parser.block(body)?)))
+        .map(|(name, body)| Ok((name.as_str().into(), block(body)?)))
         .collect::<Result<_, ParseError>>()?;
-    Ok(Program {
-        functions,
-        unsupported: parser.unsupported,
+    Ok(Program { functions })
+}
+
+fn block(statements: &Json) -> Result<Block, ParseError> {
+    let statements = statements.as_array().ok_or_else(|| ParseError::Shape {
+        wanted: "a list of statements",
+        found: statements.to_string(),
+    })?;
+    statements.iter().map(|it| statement(it)).collect()
+}
+
+fn statement(statement: &Json) -> Result<Statement, ParseError> {
+    let words = statement.as_array().map(Vec::as_slice);
+    let Some([Json::String(operation), arguments @ ..]) = words else {
+        return Err(ParseError::Shape {
+            wanted: "an operation with its arguments",
+            found: statement.to_string(),
+        });
+    };
+    let arguments = Arguments {
+        operation,
+        arguments,
+    };
+    let action = if let Some(plain) = plain(&arguments)? {
+        Action::Plain(plain)
+    } else if let Some(suspending) = suspending(&arguments)? {
+        Action::Suspending(suspending)
+    } else if let Some(control) = control(&arguments)? {
+        Action::Control(control)
+    } else {
+        return Err(ParseError::UnknownOperation {
+            operation: operation.clone(),
+        });
+    };
+    Ok(Statement {
+        operation: operation.as_str().into(),
+        needs: needs(&action),
+        action,
     })
 }
 
-struct Parser {
-    unsupported: Option<Name>,
+fn plain(arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
+    let var = || arguments.name(0);
+    Ok(Some(match arguments.operation {
+        "log" => Plain::Log(arguments.text(0)?),
+        "raise" => Plain::Raise(arguments.error(0)?),
+        "spawn" => Plain::Spawn {
+            var: var()?,
+            function: arguments.name(1)?,
+        },
+        "cancel" => Plain::Cancel(var()?),
+        "cancel_self" => Plain::CancelSelf,
+        "cancelling" => Plain::Cancelling,
+        "uncancel" => Plain::Uncancel,
+        "state" => Plain::State(var()?),
+        "future" => Plain::Future(var()?),
+        "set_result" => Plain::SetResult {
+            var: var()?,
+            value: arguments.value(1)?,
+        },
+        "set_exception" => Plain::SetException {
+            var: var()?,
+            error: arguments.error(1)?,
+        },
+        "tg_spawn" => Plain::TgSpawn {
+            group: arguments.name(0)?,
+            var: arguments.name(1)?,
+            function: arguments.name(2)?,
+        },
+        "reschedule" => Plain::Reschedule {
+            var: var()?,
+            when: arguments.limit(1)?,
+        },
+        "expired" => Plain::Expired(var()?),
+        "gather_start" => Plain::GatherStart {
+            var: var()?,
+            awaitables: arguments.awaitables(1)?,
+            return_exceptions: arguments.truth(2)?,
+        },
+        "shield_start" => Plain::ShieldStart {
+            var: var()?,
+            awaitable: arguments.awaitable(1)?,
+        },
+        _ => match (make(arguments)?, use_(arguments)?) {
+            (Some(what), _) => Plain::Make { var: var()?, what },
+            (None, Some(how)) => Plain::Use { var: var()?, how },
+            (None, None) => return callback(arguments),
+        },
+    }))
 }
 
-impl Parser {
-    fn block(&mut self, statements: &Json) -> Result<Block, ParseError> {
-        let statements = statements.as_array().ok_or_else(|| ParseError::Shape {
-            wanted: "a list of statements",
-            found: statements.to_string(),
-        })?;
-        statements.iter().map(|it| self.statement(it)).collect()
-    }
+/// The statements that make a primitive.
+fn make(arguments: &Arguments<'_>) -> Result<Option<Made>, ParseError> {
+    Ok(Some(match arguments.operation {
+        "lock" => Made::Lock,
+        "event" => Made::Event,
+        "condition" => Made::Condition,
+        "semaphore" => Made::Semaphore {
+            value: arguments.ticks(1)?,
+            bounded: arguments.truth(2)?,
+        },
+        "barrier" => Made::Barrier {
+            parties: arguments.ticks(1)?,
+        },
+        "queue" => Made::Queue {
+            kind: arguments.name(1)?,
+            maxsize: arguments.ticks(2)?,
+        },
+        _ => return Ok(None),
+    }))
+}
 
-    fn statement(&mut self, statement: &Json) -> Result<Statement, ParseError> {
-        let words = statement.as_array().map(Vec::as_slice);
-        let Some([Json::String(operation), arguments @ ..]) = words else {
-            return Err(ParseError::Shape {
-                wanted: "an operation with its arguments",
-                found: statement.to_string(),
-            });
-        };
-        let arguments = Arguments {
-            operation,
-            arguments,
-        };
-        let action = if UNSUPPORTED.contains(&operation.as_str()) {
-            self.unsupported
-                .get_or_insert_with(|| operation.as_str().into());
-            Action::Unsupported
-        } else if let Some(plain) = self.plain(&arguments)? {
-            Action::Plain(plain)
-        } else if let Some(suspending) = suspending(&arguments)? {
-            Action::Suspending(suspending)
-        } else if let Some(control) = self.control(&arguments)? {
-            Action::Control(control)
-        } else {
-            return Err(ParseError::UnknownOperation {
-                operation: operation.clone(),
-            });
-        };
-        Ok(Statement {
-            operation: operation.as_str().into(),
-            needs: needs(&action),
-            action,
-        })
-    }
+/// The statements that use one without awaiting anything.
+fn use_(arguments: &Arguments<'_>) -> Result<Option<Use>, ParseError> {
+    Ok(Some(match arguments.operation {
+        "release" => Use::Release,
+        "locked" => Use::Locked,
+        "event_set" => Use::Set,
+        "event_clear" => Use::Clear,
+        "notify" => Use::Notify(Some(arguments.ticks(1)?)),
+        "notify_all" => Use::Notify(None),
+        "put_nowait" => Use::PutNowait(arguments.value(1)?),
+        "get_nowait" => Use::GetNowait,
+        "task_done" => Use::TaskDone,
+        "qsize" => Use::Qsize,
+        "qshutdown" => Use::Shutdown {
+            immediate: arguments.truth(1)?,
+        },
+        _ => return Ok(None),
+    }))
+}
 
-    fn plain(&mut self, arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
-        let var = || arguments.name(0);
-        Ok(Some(match arguments.operation {
-            "log" => Plain::Log(arguments.text(0)?),
-            "raise" => Plain::Raise(arguments.error(0)?),
-            "spawn" => Plain::Spawn {
-                var: var()?,
-                function: arguments.name(1)?,
-            },
-            "cancel" => Plain::Cancel(var()?),
-            "cancel_self" => Plain::CancelSelf,
-            "cancelling" => Plain::Cancelling,
-            "uncancel" => Plain::Uncancel,
-            "state" => Plain::State(var()?),
-            "future" => Plain::Future(var()?),
-            "set_result" => Plain::SetResult {
-                var: var()?,
-                value: arguments.value(1)?,
-            },
-            "set_exception" => Plain::SetException {
-                var: var()?,
-                error: arguments.error(1)?,
-            },
-            "lock" | "semaphore" => Plain::MakePlaceholder(var()?),
-            "tg_spawn" => Plain::TgSpawn {
-                group: arguments.name(0)?,
-                var: arguments.name(1)?,
-                function: arguments.name(2)?,
-            },
-            "reschedule" => Plain::Reschedule {
-                var: var()?,
-                when: arguments.limit(1)?,
-            },
-            "expired" => Plain::Expired(var()?),
-            "gather_start" => Plain::GatherStart {
-                var: var()?,
-                awaitables: arguments.awaitables(1)?,
-                return_exceptions: arguments.truth(2)?,
-            },
-            "shield_start" => Plain::ShieldStart {
-                var: var()?,
-                awaitable: arguments.awaitable(1)?,
-            },
-            _ => return self.callback(arguments),
-        }))
-    }
+/// The statements that await something of one.
+fn wait(arguments: &Arguments<'_>) -> Result<Option<Wait>, ParseError> {
+    Ok(Some(match arguments.operation {
+        "acquire" => Wait::Acquire,
+        "event_wait" => Wait::Wait(Waited::Event),
+        "cond_wait" => Wait::Wait(Waited::Notified),
+        "barrier_wait" => Wait::Wait(Waited::Barrier),
+        "barrier_abort" => Wait::Abort,
+        "barrier_reset" => Wait::Reset,
+        "put" => Wait::Put(arguments.value(1)?),
+        "get" => Wait::Get,
+        "join" => Wait::Join,
+        _ => return Ok(None),
+    }))
+}
 
-    fn callback(&mut self, arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
-        let var = || arguments.name(0);
-        Ok(Some(match arguments.operation {
-            "on_done" => Plain::OnDone {
-                var: var()?,
-                label: arguments.name(1)?,
-                body: None,
-            },
-            "on_done_do" => Plain::OnDone {
-                var: var()?,
-                label: arguments.name(1)?,
-                body: Some(self.block(arguments.at(2))?),
-            },
-            "off_done" => Plain::OffDone {
-                var: var()?,
-                label: arguments.name(1)?,
-            },
-            "call_soon" => Plain::Schedule {
-                var: var()?,
-                at: Moment::Soon,
-                body: self.block(arguments.at(1))?,
-            },
-            "call_later" => Plain::Schedule {
-                var: var()?,
-                at: Moment::Later(arguments.ticks(1)?),
-                body: self.block(arguments.at(2))?,
-            },
-            "call_at" => Plain::Schedule {
-                var: var()?,
-                at: Moment::At(arguments.ticks(1)?),
-                body: self.block(arguments.at(2))?,
-            },
-            "cancel_handle" => Plain::CancelHandle(var()?),
-            _ => return Ok(None),
-        }))
-    }
+fn callback(arguments: &Arguments<'_>) -> Result<Option<Plain>, ParseError> {
+    let var = || arguments.name(0);
+    Ok(Some(match arguments.operation {
+        "on_done" => Plain::OnDone {
+            var: var()?,
+            label: arguments.name(1)?,
+            body: None,
+        },
+        "on_done_do" => Plain::OnDone {
+            var: var()?,
+            label: arguments.name(1)?,
+            body: Some(block(arguments.at(2))?),
+        },
+        "off_done" => Plain::OffDone {
+            var: var()?,
+            label: arguments.name(1)?,
+        },
+        "call_soon" => Plain::Schedule {
+            var: var()?,
+            at: Moment::Soon,
+            body: block(arguments.at(1))?,
+        },
+        "call_later" => Plain::Schedule {
+            var: var()?,
+            at: Moment::Later(arguments.ticks(1)?),
+            body: block(arguments.at(2))?,
+        },
+        "call_at" => Plain::Schedule {
+            var: var()?,
+            at: Moment::At(arguments.ticks(1)?),
+            body: block(arguments.at(2))?,
+        },
+        "cancel_handle" => Plain::CancelHandle(var()?),
+        _ => return Ok(None),
+    }))
+}
 
-    fn control(&mut self, arguments: &Arguments<'_>) -> Result<Option<Control>, ParseError> {
-        Ok(Some(match arguments.operation {
-            "return" => Control::Return(arguments.value(0)?),
-            "reraise" => Control::Reraise,
-            "repeat" => Control::Repeat {
-                // Fewer than none is none.
-                count: arguments.ticks(0)?.try_into().unwrap_or(0),
-                body: self.block(arguments.at(1))?,
-            },
-            "try" => Control::Try {
-                body: self.block(arguments.at(0))?,
-                handlers: self.handlers(arguments)?,
-                last: self.block(arguments.at(2))?,
-            },
-            "timeout" => Control::Timeout {
-                var: arguments.name(0)?,
-                ticks: arguments.limit(1)?,
-                body: self.block(arguments.at(2))?,
-            },
-            "taskgroup" => Control::TaskGroup {
-                var: arguments.name(0)?,
-                body: self.block(arguments.at(1))?,
-            },
-            _ => return Ok(None),
-        }))
-    }
+fn control(arguments: &Arguments<'_>) -> Result<Option<Control>, ParseError> {
+    Ok(Some(match arguments.operation {
+        "return" => Control::Return(arguments.value(0)?),
+        "reraise" => Control::Reraise,
+        "repeat" => Control::Repeat {
+            // Fewer than none is none.
+            count: arguments.ticks(0)?.try_into().unwrap_or(0),
+            body: block(arguments.at(1))?,
+        },
+        "try" => Control::Try {
+            body: block(arguments.at(0))?,
+            handlers: handlers(arguments)?,
+            last: block(arguments.at(2))?,
+        },
+        "timeout" => Control::Timeout {
+            var: arguments.name(0)?,
+            ticks: arguments.limit(1)?,
+            body: block(arguments.at(2))?,
+        },
+        "taskgroup" => Control::TaskGroup {
+            var: arguments.name(0)?,
+            body: block(arguments.at(1))?,
+        },
+        "with" => Control::With {
+            var: arguments.name(0)?,
+            body: block(arguments.at(1))?,
+        },
+        _ => return Ok(None),
+    }))
+}
 
-    fn handlers(&mut self, arguments: &Arguments<'_>) -> Result<Vec<(Name, Block)>, ParseError> {
-        let wrong = || arguments.wrong(1, "a list of [ERROR, HANDLER]");
-        let handlers = arguments.at(1).as_array().ok_or_else(wrong)?;
-        let handler = |handler: &Json| match handler.as_array().map(Vec::as_slice) {
-            Some([Json::String(error), body]) => Ok((error.as_str().into(), self.block(body)?)),
-            _ => Err(wrong()),
-        };
-        handlers.iter().map(handler).collect()
-    }
+fn handlers(arguments: &Arguments<'_>) -> Result<Vec<(Name, Block)>, ParseError> {
+    let wrong = || arguments.wrong(1, "a list of [ERROR, HANDLER]");
+    let handlers = arguments.at(1).as_array().ok_or_else(wrong)?;
+    let handler = |handler: &Json| match handler.as_array().map(Vec::as_slice) {
+        Some([Json::String(error), body]) => Ok((error.as_str().into(), block(body)?)),
+        _ => Err(wrong()),
+    };
+    handlers.iter().map(handler).collect()
 }
 
 fn suspending(arguments: &Arguments<'_>) -> Result<Option<Suspending>, ParseError> {
@@ -252,7 +303,13 @@ fn suspending(arguments: &Arguments<'_>) -> Result<Option<Suspending>, ParseErro
             awaitable: arguments.awaitable(0)?,
             timeout: arguments.limit(1)?,
         },
-        _ => return Ok(None),
+        _ => match wait(arguments)? {
+            Some(how) => Suspending::Primitive {
+                var: arguments.name(0)?,
+                how,
+            },
+            None => return Ok(None),
+        },
     }))
 }
 
@@ -276,13 +333,14 @@ fn needs(action: &Action) -> Vec<Name> {
             | Plain::CancelHandle(var)
             | Plain::TgSpawn { group: var, .. }
             | Plain::Reschedule { var, .. }
+            | Plain::Use { var, .. }
             | Plain::Expired(var) => vec![var.clone()],
             Plain::GatherStart { awaitables, .. } => among(awaitables),
             Plain::ShieldStart { awaitable, .. } => among([awaitable]),
             _ => Vec::new(),
         },
         Action::Suspending(suspending) => match suspending {
-            Suspending::Await(var) => vec![var.clone()],
+            Suspending::Await(var) | Suspending::Primitive { var, .. } => vec![var.clone()],
             Suspending::Gather { awaitables, .. } => among(awaitables),
             Suspending::Wait { vars, .. } | Suspending::AsCompleted { vars, .. } => vars.clone(),
             Suspending::Shield(awaitable) | Suspending::WaitFor { awaitable, .. } => {
@@ -290,7 +348,8 @@ fn needs(action: &Action) -> Vec<Name> {
             }
             _ => Vec::new(),
         },
-        Action::Control(_) | Action::Unsupported => Vec::new(),
+        Action::Control(Control::With { var, .. }) => vec![var.clone()],
+        Action::Control(_) => Vec::new(),
     }
 }
 
@@ -407,35 +466,6 @@ fn awaitable(json: &Json) -> Option<Awaitable> {
     }
 }
 
-/// The operations on synchronisation primitives and queues.
-const UNSUPPORTED: [&str; 25] = [
-    "acquire",
-    "barrier",
-    "barrier_abort",
-    "barrier_reset",
-    "barrier_wait",
-    "cond_wait",
-    "condition",
-    "event",
-    "event_clear",
-    "event_set",
-    "event_wait",
-    "get",
-    "get_nowait",
-    "join",
-    "locked",
-    "notify",
-    "notify_all",
-    "put",
-    "put_nowait",
-    "qshutdown",
-    "qsize",
-    "queue",
-    "release",
-    "task_done",
-    "with",
-];
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -443,7 +473,7 @@ mod tests {
     use super::*;
 
     fn statement(json: Json) -> Result<Statement, ParseError> {
-        Parser { unsupported: None }.statement(&json)
+        super::statement(&json)
     }
 
     #[test]
@@ -461,11 +491,16 @@ mod tests {
     }
 
     #[test]
-    fn a_primitive_in_a_nested_block_is_found() {
-        let functions = json!({"main": [["try", [["repeat", 2, [["put", "q", 1]]]], [], []]]});
-        assert_eq!(program(&functions).unwrap().unsupported(), Some("put"));
-        let unused = json!({"main": [["lock", "l"], ["sleep", 1]]});
-        assert_eq!(program(&unused).unwrap().unsupported(), None);
+    fn a_primitive_is_needed_by_whoever_uses_it_but_not_by_who_makes_it() {
+        let needs = |json| statement(json).unwrap().needs;
+        assert!(needs(json!(["queue", "q", "fifo", 1])).is_empty());
+        for json in [
+            json!(["put", "q", 1]),
+            json!(["get_nowait", "q"]),
+            json!(["with", "q", [["get", "r"]]]),
+        ] {
+            assert_eq!(needs(json), ["q".into()] as [Name; 1]);
+        }
     }
 
     #[test]

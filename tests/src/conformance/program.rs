@@ -17,15 +17,6 @@ pub type Block = Rc<[Statement]>;
 #[derive(Debug)]
 pub struct Program {
     pub(super) functions: HashMap<Name, Block>,
-    pub(super) unsupported: Option<Name>,
-}
-
-impl Program {
-    /// The first operation in it that needs a synchronisation primitive or a queue, which the
-    /// facade does not have yet.
-    pub fn unsupported(&self) -> Option<&str> {
-        self.unsupported.as_deref()
-    }
 }
 
 /// An operation with its arguments.
@@ -48,8 +39,6 @@ pub enum Action {
     Suspending(Suspending),
     /// Decides where its function goes on.
     Control(Control),
-    /// Has no counterpart in the facade yet. A program with one is not run.
-    Unsupported,
 }
 
 /// What is awaited: a variable or a new coroutine.
@@ -102,8 +91,14 @@ pub enum Plain {
         body: Block,
     },
     CancelHandle(Name),
-    /// A lock or a semaphore that is made and never used.
-    MakePlaceholder(Name),
+    Make {
+        var: Name,
+        what: Made,
+    },
+    Use {
+        var: Name,
+        how: Use,
+    },
     TgSpawn {
         group: Name,
         var: Name,
@@ -122,6 +117,35 @@ pub enum Plain {
     ShieldStart {
         var: Name,
         awaitable: Awaitable,
+    },
+}
+
+/// What is made.
+#[derive(Debug)]
+pub enum Made {
+    Lock,
+    Event,
+    Condition,
+    Semaphore { value: i64, bounded: bool },
+    Barrier { parties: i64 },
+    Queue { kind: Name, maxsize: i64 },
+}
+
+/// What is done with a primitive without awaiting anything.
+#[derive(Debug)]
+pub enum Use {
+    Release,
+    Locked,
+    Set,
+    Clear,
+    /// `notify`; without a number `notify_all`.
+    Notify(Option<i64>),
+    PutNowait(Value),
+    GetNowait,
+    TaskDone,
+    Qsize,
+    Shutdown {
+        immediate: bool,
     },
 }
 
@@ -160,6 +184,31 @@ pub enum Suspending {
         awaitable: Awaitable,
         timeout: Option<Ticks>,
     },
+    Primitive {
+        var: Name,
+        how: Wait,
+    },
+}
+
+/// What is awaited of a primitive.
+#[derive(Debug)]
+pub enum Wait {
+    Acquire,
+    /// `event_wait`, `cond_wait` or `barrier_wait`.
+    Wait(Waited),
+    Abort,
+    Reset,
+    Put(Value),
+    Get,
+    Join,
+}
+
+/// How a `wait()` is said to be over.
+#[derive(Clone, Copy, Debug)]
+pub enum Waited {
+    Event,
+    Notified,
+    Barrier,
 }
 
 /// The statements that decide where their function goes on.
@@ -183,6 +232,10 @@ pub enum Control {
         body: Block,
     },
     TaskGroup {
+        var: Name,
+        body: Block,
+    },
+    With {
         var: Name,
         body: Block,
     },

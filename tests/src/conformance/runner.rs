@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use ouroloop::{
-    EventLoop, ExceptionContext, LoopError, LoopTasks, RunError, VirtualClock, cancel_all_tasks,
-};
+use ouroloop::lowlevel::cancel_all_tasks;
+use ouroloop::{EventLoop, ExceptionContext, LoopError, LoopTasks, RunError, VirtualClock};
 
 use super::error::Error;
 use super::machine::Machine;
@@ -172,9 +171,30 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_never_used_needs_no_lock() {
-        let run = run_main_of(json!([["lock", "l"], ["semaphore", "s", 1, true]]));
-        assert!(run.failure.is_none());
-        assert_eq!(run.trace.last().map(String::as_str), Some("0 run closed"));
+    fn what_a_primitive_does_not_have_is_an_attribute_error() {
+        for statement in [
+            json!(["put", "lock", 1]),
+            json!(["release", "event"]),
+            json!(["notify_all", "lock"]),
+            json!(["barrier_abort", "event"]),
+            json!(["event_set", "lock"]),
+        ] {
+            let run = run_main_of(json!([["lock", "lock"], ["event", "event"], statement]));
+            assert_eq!(run.trace[1], "0 main#0 raise AttributeError");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_release_takes_the_place_of_a_cancellation() {
+        let body = json!([["release", "l"], ["raise", "CancelledError"]]);
+        let run = run_main_of(json!([["lock", "l"], ["with", "l", body]]));
+        assert_eq!(
+            run.trace[1..4],
+            [
+                "0 main#0 entered l",
+                "0 main#0 release l",
+                "0 main#0 raise RuntimeError",
+            ]
+        );
     }
 }

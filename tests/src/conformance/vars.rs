@@ -7,6 +7,7 @@ use std::rc::Rc;
 use ouroloop::{Handle, TaskGroup, Timeout, TimerHandle};
 
 use super::error::Error;
+use super::primitives::Primitive;
 use super::program::Name;
 use super::waitable::Waitable;
 
@@ -18,13 +19,8 @@ pub enum Variable {
     Timer(TimerHandle),
     Timeout(Timeout),
     Group(TaskGroup),
-    Placeholder(Placeholder),
+    Primitive(Primitive),
 }
-
-/// Stands for a lock or a semaphore in programs that make one and never use it: it can only be
-/// made.
-#[derive(Clone, Copy, Debug)]
-pub struct Placeholder;
 
 /// All variables by name.
 #[derive(Default)]
@@ -81,6 +77,18 @@ impl Vars {
     /// AttributeError if it has not.
     pub fn future(&self, name: &Name) -> Result<Rc<Waitable>, Error> {
         self.waitable(name, Error::ATTRIBUTE_ERROR)
+    }
+
+    /// The value of a variable that is a lock, a queue or the like.
+    ///
+    /// # Errors
+    ///
+    /// `otherwise` if it is something else.
+    pub fn primitive(&self, name: &Name, otherwise: Error) -> Result<Primitive, Error> {
+        match self.get(name)? {
+            Variable::Primitive(primitive) => Ok(primitive),
+            _ => Err(otherwise),
+        }
     }
 
     /// The value of a variable that is a task group.

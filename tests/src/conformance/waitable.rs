@@ -2,10 +2,8 @@
 
 use std::rc::Rc;
 
-use ouroloop::{
-    AsFutureRef, Eventual, FutureRef, Gathering, IntoTask, Plain, Promise, ReturnExceptions,
-    Shield, Task, TaskError,
-};
+use ouroloop::lowlevel::{Eventual, Plain, ReturnExceptions};
+use ouroloop::{AsFutureRef, FutureRef, Gathering, IntoTask, Promise, Shield, Task, TaskError};
 
 use super::error::Error;
 use super::value::{Outcome, Value};
