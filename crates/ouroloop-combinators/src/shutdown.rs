@@ -20,7 +20,8 @@ use crate::gather::gather_on;
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{LoopTasks, RunError, cancel_all_tasks, new_event_loop};
+/// use ouroloop::lowlevel::cancel_all_tasks;
+/// use ouroloop::{LoopTasks, RunError, new_event_loop};
 ///
 /// let event_loop = new_event_loop()?;
 /// let task = event_loop.create_task(std::future::pending::<()>())?;

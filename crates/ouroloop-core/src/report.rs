@@ -131,7 +131,7 @@ impl fmt::Display for ExceptionContext {
     }
 }
 
-/// What a panic carried: in [`TaskError::Panicked`] and in reports.
+/// What a panic carried: in `TaskError::Panicked`, and in reports.
 ///
 /// Clones share the one payload; the first to [`take`](Self::take) it has it. The message stays.
 ///

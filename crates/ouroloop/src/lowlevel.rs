@@ -1,0 +1,33 @@
+//! What combinators, bindings and tools are made of. Programs need none of it.
+//!
+//! Trio's `lowlevel` is the model: everything here is public and documented, and kept out of the way.
+//! The functions of the crate's front page are made of these, so an outsider could have written
+//! them. Most of it is what those functions return, for a struct that has to name a type.
+//!
+//! | for | there is |
+//! | --- | --- |
+//! | combinators: waiting | [`Waiter`], [`WaiterKey`], [`Eventual`], [`Awaitable`], [`Delegate`] |
+//! | combinators: cancelling a part of a task | [`Scope`], [`ScopeHandle`] |
+//! | being named in reports of deadlocks | [`Resource`], [`ResourceState`], [`create_future_of`] |
+//! | a loop that was made by hand | [`cancel_all_tasks`] before its close |
+//! | layers above the loop, without an allocation a turn | [`Client`], [`ClientWord`], [`post`], [`IoSource`] |
+//! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
+//! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`] |
+//! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
+//! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`Catch`], [`Raise`], [`BareYield`] |
+//! | the ways to read a gather, the outputs of a group's children | [`GatherMode`], [`ChildOutput`] |
+
+pub use ouroloop_combinators::{
+    ChildOutput, GatherMode, Plain, ReturnExceptions, ReturnResults, Sleep, Values,
+    cancel_all_tasks,
+};
+pub use ouroloop_core::{
+    BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,
+    LoopId, ReadyEntry, ScriptedSelector, Selector, SelectorCall, SelectorEvent, SelectorWaker,
+    TimerKey, Token, post, running_loop_id, snapshot_context, swap_context, with_running,
+};
+pub use ouroloop_task::{
+    Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,
+    Never, PromiseLoan, PromiseValue, Raise, Resource, ResourceState, Scope, ScopeHandle, TaskLoan,
+    TaskValue, Waiter, WaiterKey, create_future_of,
+};
