@@ -32,7 +32,7 @@ use proc_macro::TokenStream;
 ///
 /// - When the function ends, its value decides alone. An `Err(e)` is printed as `Error: {e:?}` and
 ///   the status is 1, as the standard library does it.
-/// - When the loop could not run it to its end (there is no selector to be had, it was interrupted,
+/// - When the loop could not run it to its end (there is no selector to be had, it was stopped,
 ///   its main task was cancelled), the error is printed as `Error: {e}` and the status is 1.
 ///
 /// To handle the second kind in the program, write a `main` without the attribute and call
@@ -46,20 +46,6 @@ use proc_macro::TokenStream;
 /// # Examples
 ///
 /// ```
-/// # extern crate self as ouroloop;
-/// # pub use ouroloop_macros::main;
-/// # pub mod __private {
-/// #     use std::process::{ExitCode, Termination};
-/// #     use std::task::{Context, Poll, Waker};
-/// #     pub struct MainOptions;
-/// #     impl MainOptions { pub fn new() -> Self { Self } }
-/// #     pub fn run_main<F: Future<Output: Termination>>(_: MainOptions, main: F) -> ExitCode {
-/// #         match std::pin::pin!(main).poll(&mut Context::from_waker(Waker::noop())) {
-/// #             Poll::Ready(value) => value.report(),
-/// #             Poll::Pending => ExitCode::FAILURE,
-/// #         }
-/// #     }
-/// # }
 /// use std::num::ParseIntError;
 ///
 /// #[ouroloop::main]
@@ -83,7 +69,6 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// | option | meaning |
 /// | --- | --- |
 /// | `start_paused`, or `start_paused = true` | virtual time: when nothing is ready the clock jumps to the next deadline, so a test full of sleeps takes no time |
-///
 /// | `seed = 7` | the schedule of this seed: what is ready together runs in an order of its own, and virtual time may be a little late. A failure shows who ran when |
 /// | `seeds = 1000` | one run for each seed from 0 to 999; with `OUROLOOP_SEED` in the environment, for that one only |
 ///
@@ -99,22 +84,14 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// # Examples
 ///
 /// ```
-/// # extern crate self as ouroloop;
-/// # pub use ouroloop_macros::test;
-/// # pub mod __private {
-/// #     pub struct TestOptions;
-/// #     impl TestOptions {
-/// #         pub fn new() -> Self { Self }
-/// #         pub fn start_paused(self, _: bool) -> Self { self }
-/// #     }
-/// #     pub fn run_test<T>(_: TestOptions, _: impl Future<Output = T>) -> T { unimplemented!() }
-/// # }
+/// use ouroloop::{TimeoutError, sleep, timeout};
+/// use std::time::Duration;
+///
 /// #[ouroloop::test(start_paused)]
-/// async fn a_port_is_a_number() -> Result<(), std::num::ParseIntError> {
-///     assert_eq!("8080".parse::<u16>()?, 8080);
-///     Ok(())
+/// async fn a_minute_is_too_long() {
+///     let limit = Duration::from_secs(59);
+///     assert_eq!(timeout(limit, sleep(Duration::from_secs(60))).await, Err(TimeoutError));
 /// }
-/// # fn main() {}
 /// ```
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
