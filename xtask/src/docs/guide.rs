@@ -67,7 +67,7 @@ fn has_version(workspace: &Workspace, program: &Path) -> bool {
 
 fn install(workspace: &Workspace, tools: &Path) -> CommandLine {
     let package = format!("mdbook@{VERSION}");
-    CommandLine::cargo(&workspace.root, ["install", "--locked", &package])
+    CommandLine::cargo(&workspace.root, ["install", "--locked", "--force", &package])
         .and(["--no-default-features", "--features", "search"])
         .and(["--root", &tools.to_string_lossy()])
 }
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(
             line,
             format!(
-                "cargo install --locked mdbook@{VERSION} --no-default-features --features search \
+                "cargo install --locked --force mdbook@{VERSION} --no-default-features --features search \
                  --root target/tools"
             )
         );
