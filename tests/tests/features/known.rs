@@ -1,7 +1,8 @@
 //! Which tests there are, by the names that Cargo has for them: `package::binary::module::test`.
 //!
 //! Found by reading the sources, from the root of each library and each test binary along its
-//! `mod` lines. It relies on rustfmt: an inline module ends with a brace below the `m` of its `mod`.
+//! `mod` lines, but those with a `path`, which borrow from other targets. It relies on rustfmt: an
+//! inline module ends with a brace below the `m` of its `mod`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -112,8 +113,8 @@ enum Kind {
 
 fn items(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
-    // Inline modules, each with its indentation.
-    let mut around: Vec<(usize, String)> = Vec::new();
+    // Inline modules, each with its indentation, and whether everybody has it.
+    let mut around: Vec<(usize, String, bool)> = Vec::new();
     let mut attributes: Vec<String> = Vec::new();
     for line in text.lines() {
         let code = line.trim_start();
@@ -134,32 +135,30 @@ fn items(text: &str) -> Vec<Item> {
             continue;
         }
         let attributes = std::mem::take(&mut attributes);
-        // Whoever runs them may not have what they ask for.
-        let is_conditional = attributes
-            .iter()
-            .any(|it| it.starts_with("#[cfg(") && it != "#[cfg(test)]");
+        // Whoever runs them may not have what a condition asks for.
+        let is_everywhere = around.iter().all(|it| it.2)
+            && attributes
+                .iter()
+                .all(|it| !it.starts_with("#[cfg(") || it == "#[cfg(test)]");
+        let has = |name: &str| attributes.iter().any(|it| attribute_name(it) == name);
         let path = |name: &str| {
             let outer = around.iter().map(|it| it.1.clone());
             outer.chain([name.to_owned()]).collect()
         };
         if let Some(module) = word_after(code, "mod") {
-            if is_conditional {
-                continue;
-            }
-            if code.ends_with(';') {
+            if code.ends_with(';') && is_everywhere && !has("path") {
                 items.push(Item {
                     kind: Kind::Module,
                     path: path(module),
                 });
             } else if code.ends_with('{') {
-                around.push((indentation, module.to_owned()));
+                around.push((indentation, module.to_owned(), is_everywhere));
             }
         } else if let Some(function) = word_after(code, "fn") {
-            if attributes.iter().any(|it| attribute_name(it) == "test") {
-                let ignored = attributes.iter().any(|it| attribute_name(it) == "ignore");
+            if has("test") {
                 items.push(Item {
                     kind: Kind::Test {
-                        is_run: !ignored && !is_conditional,
+                        is_run: is_everywhere && !has("ignore"),
                     },
                     path: path(function),
                 });
@@ -253,8 +252,14 @@ mod tests {
             "#[cfg(loom)]",
             "#[test]",
             "fn elsewhere() {}",
+            "",
+            "#[cfg(loom)]",
+            "mod models {",
+            "    #[test]",
+            "    fn modelled() {}",
+            "}",
         ];
-        let expected = ["ignored", "elsewhere"].map(|it| test(it, false));
+        let expected = ["ignored", "elsewhere", "models::modelled"].map(|it| test(it, false));
         assert_eq!(items(&text.join("\n")), expected);
     }
 
@@ -264,6 +269,8 @@ mod tests {
             "mod other_file;",
             "#[cfg(loom)]",
             "mod model;",
+            "#[path = \"../examples/gather.rs\"]",
+            "mod borrowed;",
             "mod outer {",
             "    mod inner {",
             "        #[test]",
