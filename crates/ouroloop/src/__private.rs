@@ -76,6 +76,7 @@ impl TestOptions {
 
     /// The schedule of one seed.
     #[must_use]
+    #[cfg_attr(not(feature = "testkit"), expect(unused_variables, reason = "no number is one"))]
     pub fn seed(self, seed: impl SeedNumber) -> TestOptions {
         TestOptions {
             #[cfg(feature = "testkit")]
@@ -86,6 +87,7 @@ impl TestOptions {
 
     /// The schedules of so many seeds.
     #[must_use]
+    #[cfg_attr(not(feature = "testkit"), expect(unused_variables, reason = "no number is one"))]
     pub fn seeds(self, seeds: impl SeedNumber) -> TestOptions {
         TestOptions {
             #[cfg(feature = "testkit")]
