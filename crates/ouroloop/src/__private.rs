@@ -67,33 +67,42 @@ impl TestOptions {
 
     /// Virtual time.
     #[must_use]
-    pub const fn start_paused(self, on: bool) -> TestOptions {
-        TestOptions {
-            start_paused: on,
-            ..self
-        }
+    pub const fn start_paused(mut self, on: bool) -> TestOptions {
+        self.start_paused = on;
+        self
     }
+}
 
+#[cfg(feature = "testkit")]
+impl TestOptions {
     /// The schedule of one seed.
     #[must_use]
-    #[cfg_attr(not(feature = "testkit"), expect(unused_variables, reason = "no number is one"))]
-    pub fn seed(self, seed: impl SeedNumber) -> TestOptions {
-        TestOptions {
-            #[cfg(feature = "testkit")]
-            seed: Some(seed.number()),
-            ..self
-        }
+    pub fn seed(mut self, seed: impl SeedNumber) -> TestOptions {
+        self.seed = Some(seed.number());
+        self
     }
 
     /// The schedules of so many seeds.
     #[must_use]
-    #[cfg_attr(not(feature = "testkit"), expect(unused_variables, reason = "no number is one"))]
-    pub fn seeds(self, seeds: impl SeedNumber) -> TestOptions {
-        TestOptions {
-            #[cfg(feature = "testkit")]
-            seeds: seeds.number(),
-            ..self
-        }
+    pub fn seeds(mut self, seeds: impl SeedNumber) -> TestOptions {
+        self.seeds = seeds.number();
+        self
+    }
+}
+
+/// No number is one here, so that the missing feature is what the compiler reports.
+#[cfg(not(feature = "testkit"))]
+impl TestOptions {
+    /// The schedule of one seed.
+    #[must_use]
+    pub fn seed(self, _seed: impl SeedNumber) -> TestOptions {
+        self
+    }
+
+    /// The schedules of so many seeds.
+    #[must_use]
+    pub fn seeds(self, _seeds: impl SeedNumber) -> TestOptions {
+        self
     }
 }
 

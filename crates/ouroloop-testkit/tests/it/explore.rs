@@ -206,11 +206,8 @@ fn what_nobody_looks_at_is_a_failure() {
 #[test]
 fn a_panic_that_leads_to_a_deadlock_is_shown_with_it() {
     let failure = failure_of(|| async {
-        let (promise, dropped) = (ouroloop::create_future::<()>(), ());
-        create_task(async move {
-            let _ = dropped;
-            panic!("the one who should have set it")
-        });
+        let promise = ouroloop::create_future::<()>();
+        create_task(async { panic!("the one who should have set it") });
         promise.future().await.unwrap();
     });
     assert!(matches!(failure.reason(), Reason::Deadlock(_)), "{failure}");
