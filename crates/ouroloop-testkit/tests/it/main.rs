@@ -12,6 +12,8 @@ mod examples;
 mod explore;
 /// Memory streams and what goes wrong with them.
 mod memory_streams;
+/// The runtime's own primitives under many schedules.
+mod primitives;
 /// Exact interleavings.
 mod sequencer;
 /// Virtual time, moved by hand.
