@@ -55,6 +55,9 @@ mod guide {
     #[doc = include_str!("../../docs/guide/src/debugging.md")]
     struct Debugging;
 
+    #[doc = include_str!("../../docs/guide/src/testing.md")]
+    struct Testing;
+
     #[doc = include_str!("../../docs/guide/src/from-tokio.md")]
     struct FromTokio;
 }
