@@ -4,13 +4,25 @@
 
 mod support;
 
+/// What allocates, and what does not.
+mod allocation;
 /// `Barrier`.
 mod barrier;
 /// `Condition`.
 mod condition;
 /// `Event`.
 mod event;
+/// All interleavings of a few tasks, with a cancellation or a drop at each step.
+mod explore;
 /// `Lock`.
 mod lock;
+/// Primitives that tasks of two loops share.
+mod loops;
+/// `Queue` and its kin.
+mod queue;
+/// Wakers and destructors that call back into the primitive.
+mod reentrant;
 /// `Semaphore` and `BoundedSemaphore`.
 mod semaphore;
+/// What wait graphs say.
+mod wait_graph;

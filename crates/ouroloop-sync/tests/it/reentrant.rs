@@ -1,0 +1,219 @@
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use ouroloop_sync::{Barrier, Condition, Event, Lock, PriorityQueue, Queue, Semaphore};
+use ouroloop_task::bare_yield;
+
+use crate::support::{Log, run};
+
+type Operation = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    /// What wakers poll, in the order in which they were made.
+    static INLINE: RefCell<Vec<Option<Operation>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Polls what it is to wake at once, inside of `wake`.
+struct PollsInline(usize);
+
+impl Wake for PollsInline {
+    fn wake(self: Arc<Self>) {
+        let place = self.0;
+        let Some(mut future) = INLINE.with_borrow_mut(|all| all[place].take()) else {
+            return;
+        };
+        let waker = Waker::from(self);
+        if future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            INLINE.with_borrow_mut(|all| all[place] = Some(future));
+        }
+    }
+}
+
+/// Polls it now, and then inside of whatever wakes it.
+fn start(future: impl Future<Output = ()> + 'static) -> usize {
+    let place = INLINE.with_borrow_mut(|all| {
+        all.push(Some(Box::pin(future)));
+        all.len() - 1
+    });
+    Waker::from(Arc::new(PollsInline(place))).wake();
+    place
+}
+
+fn drop_inline(place: usize) {
+    let future = INLINE.with_borrow_mut(|all| all[place].take());
+    drop(future);
+}
+
+#[test]
+fn h10_what_wakes_a_waiter_holds_nothing_that_its_poll_needs() {
+    run(async {
+        let log = Log::default();
+        let lock = Rc::new(Lock::new());
+        let guard = lock.acquire().await;
+        for name in ["a", "b"] {
+            let (lock, log) = (lock.clone(), log.clone());
+            start(async move {
+                let _guard = lock.acquire().await;
+                log.say(name);
+            });
+        }
+        drop(guard);
+        assert_eq!(log.take(), "a b");
+        let semaphore = Rc::new(Semaphore::new(0));
+        let event = Rc::new(Event::new());
+        let queue = Rc::new(Queue::new(1));
+        for name in ["a", "b"] {
+            let (semaphore, event, queue) = (semaphore.clone(), event.clone(), queue.clone());
+            let log = log.clone();
+            start(async move {
+                event.wait().await;
+                event.clear();
+                drop(semaphore.acquire().await);
+                let item: u32 = queue.get().await.unwrap();
+                log.say(format!("{name}{item}"));
+                queue.task_done().unwrap();
+                let _ = queue.put_nowait(item + 1);
+            });
+        }
+        // One that releases its permit lets the other go first, within that release.
+        let joined = log.clone();
+        event.set();
+        semaphore.release();
+        queue.put_nowait(1).unwrap();
+        let join = queue.clone();
+        start(async move {
+            join.join().await;
+            joined.say("joined");
+        });
+        queue.task_done().unwrap();
+        assert_eq!(log.take(), "b1 a2 joined");
+    });
+}
+
+#[test]
+fn h10_a_condition_and_a_barrier_may_wake_inline_too() {
+    run(async {
+        let log = Log::default();
+        let (condition, barrier) = (Rc::new(Condition::new()), Rc::new(Barrier::new(3).unwrap()));
+        for name in ["a", "b"] {
+            let (condition, barrier, log) = (condition.clone(), barrier.clone(), log.clone());
+            start(async move {
+                let mut guard = condition.acquire().await;
+                condition.wait(&mut guard).await.unwrap();
+                drop(guard);
+                let index = barrier.wait().await.unwrap();
+                log.say(format!("{name}{index}"));
+            });
+        }
+        let guard = condition.acquire().await;
+        condition.notify_all(&guard).unwrap();
+        drop(guard);
+        assert_eq!(barrier.wait().await, Ok(2));
+        // `b` goes on within the release of the lock by `a`.
+        assert_eq!(log.take(), "a1 b0");
+    });
+}
+
+#[test]
+fn h10_a_waiter_that_is_dropped_by_the_wake_of_another_leaves_the_queue_whole() {
+    run(async {
+        let event = Rc::new(Event::new());
+        let log = Log::default();
+        let wait = |name: &'static str, drops: Option<usize>| {
+            let (event, log) = (event.clone(), log.clone());
+            start(async move {
+                event.wait().await;
+                log.say(name);
+                if let Some(place) = drops {
+                    drop_inline(place);
+                }
+            })
+        };
+        let first = INLINE.with_borrow(Vec::len);
+        wait("a", Some(first + 1));
+        wait("b", None);
+        wait("c", None);
+        event.set();
+        assert_eq!(log.take(), "a c");
+        assert_eq!(event.statistics().tasks_waiting, 0);
+    });
+}
+
+/// An item whose drop uses its own queue.
+struct Nosy(Rc<Queue<Nosy>>, Log);
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        self.1.say(format!("{}", self.0.qsize()));
+        let _ = self.0.get_nowait();
+    }
+}
+
+#[test]
+fn h10_an_item_whose_drop_uses_the_queue_finds_it_in_order() {
+    run(async {
+        let (queue, log) = (Rc::new(Queue::new(0)), Log::default());
+        for _ in 0..3 {
+            let item = Nosy(queue.clone(), log.clone());
+            assert!(queue.put_nowait(item).is_ok());
+        }
+        queue.shutdown(true);
+        assert!(queue.empty());
+        assert_eq!(log.take(), "2 1 0");
+    });
+}
+
+#[test]
+fn h12_a_comparison_that_panics_leaves_a_queue_that_works() {
+    #[derive(PartialEq, Eq)]
+    struct Odd(u32);
+    impl PartialOrd for Odd {
+        fn partial_cmp(&self, other: &Odd) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Odd {
+        fn cmp(&self, other: &Odd) -> std::cmp::Ordering {
+            assert!(self.0 != 13 && other.0 != 13, "unlucky");
+            self.0.cmp(&other.0)
+        }
+    }
+    let queue = PriorityQueue::new(0);
+    assert!(queue.put_nowait(Odd(2)).is_ok());
+    let put = std::panic::AssertUnwindSafe(|| queue.put_nowait(Odd(13)));
+    assert!(std::panic::catch_unwind(put).is_err());
+    assert!(!queue.empty());
+    queue.shutdown(false);
+    let got = std::iter::from_fn(|| queue.get_nowait().ok()).count();
+    assert!(got >= 1 && queue.empty());
+}
+
+#[test]
+fn a_waiter_that_is_polled_by_another_waker_is_woken_by_the_last() {
+    run(async {
+        let lock = Rc::new(Lock::new());
+        let guard = lock.acquire().await;
+        let mut waiting = Box::pin({
+            let lock = lock.clone();
+            async move { drop(lock.acquire().await) }
+        });
+        let mut noop = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut noop).is_pending());
+        let waiter = ouroloop_task::create_task(waiting);
+        bare_yield().await;
+        drop(guard);
+        bare_yield().await;
+        assert!(waiter.done());
+        assert!(matches!(
+            std::pin::pin!(lock.acquire()).poll(&mut noop),
+            Poll::Ready(_)
+        ));
+    });
+}

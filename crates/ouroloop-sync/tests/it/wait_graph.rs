@@ -1,0 +1,118 @@
+use std::rc::Rc;
+
+use ouroloop_core::get_running_loop;
+use ouroloop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
+use ouroloop_task::{LoopTasks, ResourceState, RunError, TaskBuilder, create_task};
+
+use crate::support::{me, new_loop, run, turns};
+
+/// What a task that runs `future` waits for, once it waits.
+async fn waits_of(future: impl Future<Output = ()> + 'static) -> ResourceState {
+    let task = TaskBuilder::new().name("waiting").create_task(future);
+    turns(2).await;
+    let graph = get_running_loop().expect("it runs").wait_graph();
+    let waits = graph.task(task.id()).expect("it waits").waits_for.clone();
+    task.cancel();
+    turns(2).await;
+    assert_eq!(waits.len(), 1, "{waits:?}");
+    waits.into_iter().next().expect("there is one")
+}
+
+#[track_caller]
+fn check(state: &ResourceState, kind: &str, detail: &str, holders: &[u64], line: u32) {
+    assert_eq!((state.kind, &*state.detail), (kind, detail));
+    assert_eq!(state.holders, holders);
+    let place = state.created_at.expect("it is known");
+    assert!(place.file().ends_with("wait_graph.rs"));
+    assert_eq!(place.line(), line);
+}
+
+#[test]
+fn each_primitive_says_what_it_is_who_holds_it_and_where_it_was_made() {
+    run(async {
+        let me = me().id();
+
+        let (lock, line) = (Rc::new(Lock::new()), line!());
+        let _guard = lock.acquire().await.into_owned();
+        let waits = waits_of(async move { drop(lock.acquire().await) }).await;
+        check(&waits, "Lock", "locked", &[me], line);
+
+        let (event, line) = (Event::new(), line!());
+        let waits = waits_of(async move { event.wait().await }).await;
+        check(&waits, "Event", "unset", &[], line);
+
+        let (semaphore, line) = (Rc::new(Semaphore::new(2)), line!());
+        let _permits = (semaphore.acquire().await, semaphore.acquire().await);
+        let waits = waits_of({
+            let semaphore = semaphore.clone();
+            async move { drop(semaphore.acquire().await) }
+        })
+        .await;
+        check(&waits, "Semaphore", "0 free", &[me], line);
+
+        let (queue, line) = (Queue::<u32>::new(10), line!());
+        let waits = waits_of(async move { assert!(queue.get().await.is_ok()) }).await;
+        check(&waits, "Queue", "empty, 0 of 10", &[], line);
+
+        let (queue, line) = (Queue::new(1), line!());
+        queue.put_nowait(1).unwrap();
+        let waits = waits_of(async move { assert!(queue.put(2).await.is_ok()) }).await;
+        check(&waits, "Queue", "full, 1 of 1, 1 not done", &[], line);
+
+        let (condition, line) = (Condition::new(), line!());
+        let waits = waits_of(async move {
+            let mut guard = condition.acquire().await;
+            condition.wait(&mut guard).await.unwrap();
+        })
+        .await;
+        check(&waits, "Condition", "not notified", &[], line);
+
+        let (barrier, line) = (Barrier::new(3).unwrap(), line!());
+        let waits = waits_of(async move { assert!(barrier.wait().await.is_ok()) }).await;
+        check(&waits, "Barrier", "1 of 3 came", &[], line);
+    });
+}
+
+#[test]
+fn a_permit_that_is_released_elsewhere_is_nobodys_any_more() {
+    run(async {
+        let semaphore = Rc::new(Semaphore::new(1));
+        let holder = create_task({
+            let semaphore = semaphore.clone();
+            async move { semaphore.acquire().await.forget() }
+        });
+        holder.await.unwrap();
+        semaphore.release();
+        let permit = semaphore.acquire().await;
+        let waits = waits_of({
+            let semaphore = semaphore.clone();
+            async move { drop(semaphore.acquire().await) }
+        })
+        .await;
+        assert_eq!(waits.holders, [me().id()]);
+        drop(permit);
+    });
+}
+
+#[test]
+fn two_tasks_that_hold_each_others_lock_are_found_out() {
+    let event_loop = new_loop();
+    event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
+    let locks = [Rc::new(Lock::new()), Rc::new(Lock::new())];
+    let crossed = [locks[1].clone(), locks[0].clone()];
+    for (first, second) in locks.into_iter().zip(crossed) {
+        let task = event_loop.create_task(async move {
+            let _first = first.acquire().await;
+            turns(1).await;
+            let _second = second.acquire().await;
+        });
+        task.expect("it is open");
+    }
+    let ended = event_loop.run_until_complete(std::future::pending::<()>());
+    let Err(RunError::Deadlock { graph, .. }) = ended else {
+        panic!("nothing can go on");
+    };
+    let text = graph.to_string();
+    assert!(text.contains("waits for Lock (locked)"), "{text}");
+    event_loop.close().expect("it does not run");
+}
