@@ -92,6 +92,7 @@ pub(crate) struct ErrorIsValue;
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[doc(alias = "ValueError")]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
 #[error("the set of tasks is empty; check that before waiting for it")]
 pub struct EmptySetError;
@@ -118,6 +119,7 @@ pub struct EmptySetError;
 /// assert_eq!(group.downcast::<ParseIntError>().count(), 1);
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[doc(alias = "BaseExceptionGroup")]
 #[derive(Clone, Debug)]
 pub struct ExceptionGroup {
     exceptions: Vec<TaskError>,

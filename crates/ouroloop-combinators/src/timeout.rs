@@ -164,6 +164,7 @@ pub fn timeout_at<F: IntoFuture>(
 /// })??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "Timeout")]
 #[track_caller]
 pub fn timeout_scope<R>(
     delay: impl Into<Option<Duration>>,
@@ -274,6 +275,19 @@ struct Inner {
 /// Why a timeout cannot be moved: what [`Timeout::reschedule`] gives.
 ///
 /// Move it while its body runs and its deadline is ahead. [`Timeout`] has an example.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TimeoutError, TimeoutStateError, timeout_scope};
+///
+/// ouroloop::run(async {
+///     let t = timeout_scope(None, async |t| t).await?;
+///     assert_eq!(t.reschedule(None), Err(TimeoutStateError::Finished));
+///     Ok::<_, TimeoutError>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimeoutStateError {

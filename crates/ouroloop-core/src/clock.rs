@@ -89,7 +89,22 @@ impl VirtualClock {
         VirtualClock::default()
     }
 
-    /// Moves the clock forward; it stays at the end of time if it comes there.
+    /// Moves the clock forward; it stays at the end of time, 584 years from its zero, if it comes there.
+    ///
+    /// # Ordering
+    ///
+    /// What is due by then comes into the next iteration, by deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::VirtualClock;
+    /// use std::time::Duration;
+    ///
+    /// let clock = VirtualClock::new();
+    /// clock.advance(Duration::from_millis(1500));
+    /// assert_eq!(clock.now_ns(), 1_500_000_000);
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.jump_to(self.now_ns().saturating_add(duration_to_ns(by)));
     }

@@ -139,7 +139,12 @@ pub trait IntoTask: Awaitable {
 }
 
 pin_project! {
-    /// A coroutine that is awaited in its caller's place.
+    /// The future of a coroutine that is awaited in its caller's place: what [`Awaitable::into_awaited`] gives
+    /// for one.
+    ///
+    /// # Cancellation
+    ///
+    /// The coroutine is dropped with it.
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct InPlace<F> {
         #[pin]

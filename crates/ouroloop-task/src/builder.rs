@@ -262,6 +262,7 @@ impl TaskBuilder {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[must_use = "no task is made before `create_task` is called"]
 #[derive(Clone, Debug, Default)]
 pub struct FallibleBuilder(TaskBuilder);
 

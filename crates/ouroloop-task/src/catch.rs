@@ -200,6 +200,7 @@ impl<T> Returns for fn() -> T {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[must_use = "a scope catches only what runs in its `catch`"]
 pub struct Scope {
     tasks: Rc<Tasks>,
     key: Key,

@@ -139,7 +139,8 @@ pub trait LoopTasks {
     /// Gives the tasks of this loop that are not done, oldest first; none once it is closed.
     fn all_tasks(&self) -> Vec<TaskRef>;
 
-    /// Who waits for what at this moment, for when a program hangs: see [`WaitGraph`].
+    /// Gives who waits for what at this moment, for when a program hangs: see [`WaitGraph`], which has an
+    /// example.
     fn wait_graph(&self) -> WaitGraph;
 
     /// Installs what sees the options of each task before it is made; `None` removes it.
@@ -268,6 +269,7 @@ impl LoopTasks for LoopRef {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[must_use = "a promise that is dropped breaks at once for those who wait; keep it until it is set"]
 #[doc(alias = "Future")]
 #[track_caller]
 pub fn create_future<T: 'static>() -> Promise<T> {

@@ -51,6 +51,7 @@ impl<T: 'static> Promise<T> {
     /// Makes the setter that may cross to other threads.
     ///
     /// It can be made on a closed loop, too; setting then gives [`LoopError::Closed`].
+    #[must_use = "dropped without setting, it may break the promise for those who wait; send it to the thread that sets it"]
     pub fn remote(&self) -> RemotePromise<T> {
         let tasks = self.tasks();
         let setter: Box<dyn Any> = Box::new(self.clone());

@@ -441,6 +441,7 @@ impl WaiterKey {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[doc(alias = "yield")]
 pub fn bare_yield() -> BareYield {
     BareYield { yielded: false }
 }

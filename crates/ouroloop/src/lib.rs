@@ -13,8 +13,8 @@ pub mod lowlevel;
 pub use ouroloop_combinators::{
     ALL_COMPLETED, AsCompleted, AwaitError, EmptySetError, ExceptionGroup, FIRST_COMPLETED,
     FIRST_EXCEPTION, Gather, Gathering, ReturnWhen, Shield, TaskGroup, TaskGroupError, Timeout,
-    TimeoutError, TimeoutStateError, Wait, as_completed, gather, shield, sleep, task_group, timeout,
-    timeout_at, timeout_scope, timeout_scope_at, wait, wait_for,
+    TimeoutError, TimeoutStateError, Wait, as_completed, gather, shield, sleep, task_group,
+    timeout, timeout_at, timeout_scope, timeout_scope_at, wait, wait_for,
 };
 pub use ouroloop_core::{
     Builder, Clock, Context, ContextToken, ContextVar, EventLoop, ExceptionContext,

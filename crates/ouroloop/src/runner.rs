@@ -132,8 +132,22 @@ impl Runner {
         self
     }
 
-    /// Makes the loop in another way. It is then not made the current one of its thread, and the
-    /// clock is up to `factory`.
+    /// Makes the loop in another way: asyncio's `loop_factory`.
+    ///
+    /// It is then not made the current one of its thread, and the clock is up to `factory`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Clock, EventLoop, IoPoll, Runner};
+    ///
+    /// let strict = || {
+    ///     let builder = EventLoop::builder().clock(Clock::virtual_time());
+    ///     builder.io_poll(IoPoll::EveryIteration).build()
+    /// };
+    /// assert_eq!(Runner::new().loop_factory(strict).run(async { 42 })?, 42);
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[must_use]
     pub fn loop_factory(
         mut self,

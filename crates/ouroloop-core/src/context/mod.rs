@@ -60,6 +60,19 @@ impl Context {
     }
 
     /// Calls `f` with this as the current context. What `f` sets stays in this context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Context, ContextVar};
+    ///
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    ///
+    /// let context = Context::new();
+    /// context.run(|| USER.set("ada"));
+    /// assert_eq!(context.get(&USER), Some("ada"));
+    /// assert_eq!(USER.get(), None);
+    /// ```
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Restore(Option<Context>);
         impl Drop for Restore {
@@ -162,6 +175,7 @@ impl Map {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
+#[must_use = "the copy is what is returned; the current context stays"]
 pub fn copy_context() -> Context {
     snapshot_context().unwrap_or_default()
 }

@@ -76,6 +76,20 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     ///
     /// [`LoopError::TokenOfOtherVariable`] and [`LoopError::TokenOfOtherContext`] if the token was
     /// made elsewhere; nothing is changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::ContextVar;
+    ///
+    /// static USER: ContextVar<&str> = ContextVar::new("user");
+    ///
+    /// USER.set("ada");
+    /// let token = USER.set("bob");
+    /// USER.reset(token)?;
+    /// assert_eq!(USER.get(), Some("ada"));
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn reset(&self, token: ContextToken<T>) -> Result<(), LoopError> {
         if token.key != self.key() {
             return Err(LoopError::TokenOfOtherVariable);
@@ -147,6 +161,7 @@ impl<T> fmt::Debug for ContextVar<T> {
 /// assert_eq!(DEPTH.get(), Some(0));
 /// # Ok::<(), ouroloop::LoopError>(())
 /// ```
+#[doc(alias = "Token")]
 pub struct ContextToken<T> {
     key: u64,
     context: Context,

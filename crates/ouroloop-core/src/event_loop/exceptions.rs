@@ -47,8 +47,27 @@ impl LoopRef {
         self.inner().exception_handler.borrow().clone()
     }
 
-    /// Reports an error: to the handler that was set, else to the default one. A handler that
-    /// panics is reported in turn to the default one, together with what it was given.
+    /// Reports an error: to the handler that was set, else to the default one. asyncio's
+    /// `call_exception_handler`.
+    ///
+    /// A handler that panics is reported in turn to the default one, together with what it was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{ExceptionContext, get_running_loop};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// ouroloop::run(async {
+    ///     let event_loop = get_running_loop().unwrap();
+    ///     let reports = Rc::new(Cell::new(0));
+    ///     let count = reports.clone();
+    ///     event_loop.set_exception_handler(Some(Rc::new(move |_, _| count.set(count.get() + 1))));
+    ///     event_loop.call_exception_handler(ExceptionContext::new("the printer is on fire"));
+    ///     assert_eq!(reports.get(), 1);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     pub fn call_exception_handler(&self, context: ExceptionContext) {
         let Some(handler) = self.exception_handler() else {
             self.default_exception_handler(&context);

@@ -79,7 +79,7 @@ impl LoopRef {
     }
 
     /// Watches `io` in both directions, as the loop's side of a stream. `io` should be
-    /// non-blocking.
+    /// non-blocking. [`IoSource`] has an example.
     ///
     /// # Errors
     ///

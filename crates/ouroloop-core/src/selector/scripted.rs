@@ -210,6 +210,24 @@ impl ScriptedSelector {
     }
 
     /// Takes the record of what the loop did since the last time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::lowlevel::{Interest, ScriptedSelector, SelectorCall};
+    /// use ouroloop::{EventLoop, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let selector = ScriptedSelector::new(clock.clone());
+    /// let script = Box::new(selector.clone());
+    /// let event_loop = EventLoop::builder().clock(clock).selector(script).build()?;
+    /// event_loop.add_reader(7, || {})?;
+    /// let token = selector.token(7).unwrap();
+    /// let interest = Interest::READABLE;
+    /// assert_eq!(selector.take_calls(), [SelectorCall::Register { fd: 7, token, interest }]);
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
     pub fn take_calls(&self) -> Vec<SelectorCall> {
         self.script.calls.take()
     }

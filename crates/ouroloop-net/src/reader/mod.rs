@@ -334,6 +334,7 @@ impl StreamReader {
     /// # })??;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "__aiter__")]
     pub fn lines(&mut self) -> Lines<'_> {
         Lines::new(self)
     }

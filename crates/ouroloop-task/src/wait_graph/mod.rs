@@ -67,7 +67,24 @@ pub struct WaitGraph {
     cycles: Vec<Vec<u64>>,
 }
 
-/// A task in a [`WaitGraph`].
+/// A task in a [`WaitGraph`], and what it waits for.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopTasks, TaskWaits, create_task, get_running_loop, sleep};
+/// use std::time::Duration;
+///
+/// ouroloop::run(async {
+///     let nap = create_task(sleep(Duration::from_secs(3600)));
+///     ouroloop::bare_yield().await;
+///     let graph = get_running_loop().unwrap().wait_graph();
+///     let waits: &TaskWaits = graph.task(nap.id()).unwrap();
+///     assert_eq!(waits.waits_for[0].kind, "sleep");
+///     nap.cancel();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct TaskWaits {
@@ -85,7 +102,21 @@ pub struct TaskWaits {
     pub waits_for: Vec<ResourceState>,
 }
 
-/// What a task does at the moment.
+/// What a task does at the moment: [`TaskWaits::state`].
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{LoopTasks, TaskState, create_task, get_running_loop};
+///
+/// ouroloop::run(async {
+///     let task = create_task(async {});
+///     let graph = get_running_loop().unwrap().wait_graph();
+///     assert_eq!(graph.task(task.id()).unwrap().state, TaskState::Ready);
+///     assert_eq!(graph.tasks()[0].state, TaskState::Running);
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum TaskState {
