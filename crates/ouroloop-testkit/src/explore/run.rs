@@ -80,6 +80,7 @@ where
                 recorder.close();
             }
             let cleared = clear_away(&event_loop, reason.is_none());
+            let cleared = cleared.map_err(|reason| endless(settings, &recorder, reason));
             if reason.is_some() {
                 // Of a run that failed, what it fell over is of interest, not what lay about then.
                 reports.borrow_mut().truncate(told);
@@ -142,12 +143,6 @@ fn try_to_the_end<F>(
 where
     F: Future<Output: Verdict> + 'static,
 {
-    let endless = |reason| match recorder.is_endless() {
-        true => Reason::Endless {
-            steps: settings.steps_max,
-        },
-        false => reason,
-    };
     event_loop
         .check_runnable()
         .map_err(|error| Reason::Run(error.to_string()))?;
@@ -156,7 +151,7 @@ where
         .create_task_with(options, test)
         .map_err(|error| Reason::Run(error.to_string()))?;
     let ended = event_loop.run_until_complete(task);
-    let ended = output.insert(ended.map_err(|error| endless(error.into()))?);
+    let ended = output.insert(ended.map_err(|error| endless(settings, recorder, error.into()))?);
     if let Some(error) = ended.error() {
         return Err(Reason::Error(error));
     }
@@ -167,11 +162,23 @@ where
             .map_err(|error| Reason::Run(error.to_string()))?;
     }
     if recorder.is_endless() {
-        return Err(endless(Reason::Run(String::new())));
+        return Err(Reason::Endless {
+            steps: settings.steps_max,
+        });
     }
     match settings.leftovers_allowed {
         true => Ok(()),
         false => nothing_is_left(event_loop),
+    }
+}
+
+/// A run without end was stopped, whatever else the loop says of that.
+fn endless(settings: &Exploration, recorder: &Recorder, reason: Reason) -> Reason {
+    match recorder.is_endless() {
+        true => Reason::Endless {
+            steps: settings.steps_max,
+        },
+        false => reason,
     }
 }
 

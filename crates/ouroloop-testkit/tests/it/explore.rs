@@ -273,6 +273,24 @@ fn a_run_without_end_is_a_failure() {
 }
 
 #[test]
+fn a_task_that_refuses_to_be_cancelled_without_end_is_a_failure() {
+    let exploration = Exploration::new().steps_max(500).allow_leftovers(true);
+    let run = exploration.replay(1, || async {
+        create_task(async {
+            let _ = ouroloop::catch_cancelled(pending::<()>()).await;
+            loop {
+                sleep(Duration::ZERO).await;
+            }
+        });
+        sleep(SECOND).await;
+    });
+    assert!(matches!(
+        run.failure().unwrap().reason(),
+        Reason::Endless { steps: 500 }
+    ));
+}
+
+#[test]
 fn a_long_history_keeps_its_end() {
     let run = Exploration::new().replay(1, || async {
         for _ in 0..20_000 {
