@@ -18,7 +18,8 @@ mod watched;
 pub use as_completed::{AsCompleted, as_completed};
 pub use error::{AwaitError, EmptySetError, ExceptionGroup, TimeoutError};
 pub use gather::{
-    Gather, GatherMode, Gathering, Plain, ReturnExceptions, ReturnResults, Values, gather,
+    Gather, GatherAll, GatherMode, Gathering, GatheringAll, Plain, ReturnExceptions, ReturnResults,
+    Values, gather,
 };
 pub use group::{ChildOutput, TaskGroup, TaskGroupError, task_group};
 pub use shield::{Shield, shield};
@@ -32,5 +33,7 @@ pub use wait_for::wait_for;
 
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::gather::tuple::{GatherTuple, gather_tuple};
+    pub use crate::gather::tuple::{
+        FallibleTuple, GatherOutput, GatherTuple, PlainTuple, TupleMode, gather_tuple,
+    };
 }

@@ -18,6 +18,7 @@ use ouroloop_task::{
 
 use self::core::Core;
 pub use self::mode::{GatherMode, Plain, ReturnExceptions, ReturnResults, Values};
+pub use self::tuple::{GatherAll, GatheringAll};
 
 /// Runs awaitables beside each other and gathers their results, in the order given: asyncio's `gather`.
 ///

@@ -502,3 +502,60 @@ fn an_error_of_an_inner_gather_is_that_of_the_outer_one() {
         assert!(panicked(inner.expect("the inner output").map(drop)));
     });
 }
+
+#[test]
+fn the_macro_gives_outputs_of_any_types() {
+    run(async {
+        let values = gather!(async { 1 }, create_task(async { "two" }), async {}).values();
+        assert_eq!(values.await.expect("nobody fails"), (1, "two", ()));
+        let cancelled = create_task(pending::<()>());
+        cancelled.cancel();
+        let ended = gather!(async { 1 }, cancelled).values().await;
+        assert!(matches!(ended, Err(TaskError::Cancelled(_))));
+        let cancelled = create_task(pending::<()>());
+        cancelled.cancel();
+        let every = gather!(async { 1 }, cancelled).return_results().await;
+        let (one, never) = every.expect("results are no errors");
+        assert_eq!(one.expect("it has a value"), 1);
+        assert!(matches!(never, Err(TaskError::Cancelled(_))));
+    });
+}
+
+#[test]
+fn the_macro_returns_exceptions_each_with_its_type() {
+    run(async {
+        let (failure, text) = gather!(
+            async { Err::<u32, _>(io::Error::other("no luck")) },
+            async {
+                sleep(ms(5)).await;
+                Ok::<_, Failure>("late")
+            },
+        )
+        .return_exceptions()
+        .await
+        .expect("it was not cancelled");
+        assert_eq!(failure.expect_err("it fails").to_string(), "no luck");
+        assert_eq!(text.expect("it has a value"), "late", "and was waited for");
+
+        let never = create_task(pending::<Result<(), Failure>>());
+        let of_never = never.as_task_ref();
+        let outer = create_task(async { gather!(never).return_exceptions().await.map(drop) });
+        bare_yield().await;
+        bare_yield().await;
+        outer.cancel();
+        assert!(matches!(outer.await, Err(TaskError::Cancelled(_))));
+        assert!(of_never.cancelled());
+    });
+}
+
+#[test]
+fn the_macro_is_read_after_its_children_are_done_all_the_same() {
+    run(async {
+        let both = gather!(async { Ok::<_, Failure>(1) }, async { Ok::<_, Failure>(2) });
+        sleep(ms(1)).await;
+        assert_eq!(both.await.expect("nobody fails"), (1, 2));
+        let failed = gather!(async { Err::<(), _>(io::Error::other("first")) });
+        sleep(ms(1)).await;
+        assert_eq!(failed.await.expect_err("it failed").to_string(), "first");
+    });
+}
