@@ -97,7 +97,7 @@ enum Command {
     ///
     /// Builds both into one site, warnings as errors, and checks every link in it, anchors
     /// included. Links to other sites are listed and not fetched. The guide needs mdBook, which
-    /// the first run installs into the build folder (2 minutes).
+    /// the first run installs into the build folder (some minutes).
     Docs,
 }
 

@@ -46,7 +46,7 @@ fn mdbook(workspace: &Workspace) -> Result<Option<PathBuf>, Box<dyn Error>> {
     }
     let line = install(workspace, &tools);
     println!(
-        "mdBook {VERSION} is not here: it is installed now, once, into {} (2 minutes)\n{line}",
+        "mdBook {VERSION} is not here: it is installed now, once, into {} (some minutes)\n{line}",
         tools.display()
     );
     if !line.succeeds()? {
@@ -67,9 +67,12 @@ fn has_version(workspace: &Workspace, program: &Path) -> bool {
 
 fn install(workspace: &Workspace, tools: &Path) -> CommandLine {
     let package = format!("mdbook@{VERSION}");
-    CommandLine::cargo(&workspace.root, ["install", "--locked", "--force", &package])
-        .and(["--no-default-features", "--features", "search"])
-        .and(["--root", &tools.to_string_lossy()])
+    CommandLine::cargo(
+        &workspace.root,
+        ["install", "--locked", "--force", &package],
+    )
+    .and(["--no-default-features", "--features", "search"])
+    .and(["--root", &tools.to_string_lossy()])
 }
 
 /// A warning or an error among what mdBook logs, as ` WARN ` and `ERROR ` in the second place.
