@@ -49,7 +49,7 @@ pub const OWNED: &[(&str, &str)] = &[
 pub const UNSAFE: &[&str] = &["ouroloop-task"];
 
 /// Crates with loom models.
-pub const LOOM: &[&str] = &["ouroloop-core"];
+pub const LOOM: &[&str] = &["ouroloop-core", "ouroloop-executor"];
 
 /// What our side of a bench is called; every other function of its group is a peer.
 pub const OURS: &[&str] = &["ouroloop"];

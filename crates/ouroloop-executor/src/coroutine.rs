@@ -90,14 +90,15 @@ impl<T: Send + 'static> End<T> {
         let future = self.0.future();
         // As in asyncio: a future that was cancelled already cancels the task after its first step was queued.
         future.watch(Watcher::CancelWord(event_loop.id(), word));
-        task.as_future_ref().add_done_callback_in(None, move |task| {
-            bridge.leave(word);
-            let outcome = match task.exception() {
-                Some(error) => Err(error),
-                None => value.take().ok_or(TaskError::InvalidState),
-            };
-            self.settle(outcome);
-        });
+        task.as_future_ref()
+            .add_done_callback_in(None, move |task| {
+                bridge.leave(word);
+                let outcome = match task.exception() {
+                    Some(error) => Err(error),
+                    None => value.take().ok_or(TaskError::InvalidState),
+                };
+                self.settle(outcome);
+            });
         Ok(())
     }
 

@@ -143,10 +143,8 @@ where
     T: Send + 'static,
 {
     fn cancel(self: Arc<Self>) -> bool {
-        self.cell.cancel(
-            || self.drop_work(),
-            || Future::of(self.clone()),
-        )
+        self.cell
+            .cancel(|| self.drop_work(), || Future::of(self.clone()))
     }
 
     fn cancelled(&self) -> bool {

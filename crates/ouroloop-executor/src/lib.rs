@@ -8,9 +8,9 @@ mod coroutine;
 mod error;
 mod event_loop;
 mod job;
-mod loop_thread;
 #[cfg(all(test, loom))]
 mod loom;
+mod loop_thread;
 mod pool;
 mod queue;
 mod sync;

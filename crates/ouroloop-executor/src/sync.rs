@@ -18,7 +18,7 @@ pub(crate) use std::{
 };
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Locks, whatever happened under the lock before: nothing here runs user code under one.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -32,7 +32,9 @@ pub(crate) fn wait<'a, T>(
     limit: Option<Duration>,
 ) -> MutexGuard<'a, T> {
     match limit {
-        None => condition.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        None => condition
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner),
         Some(limit) => {
             condition
                 .wait_timeout(guard, limit)
@@ -40,4 +42,26 @@ pub(crate) fn wait<'a, T>(
                 .0
         }
     }
+}
+
+/// Looks for a short time whether something has come; false if not.
+///
+/// Waking a thread that sleeps costs as much as looking for so long. On a machine that is busy this gives way to
+/// others, and ends early.
+pub(crate) fn spin_until(limit: Duration, came: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    for round in 0..u32::MAX {
+        if came() {
+            return true;
+        }
+        if round < 16 {
+            (0..32).for_each(|_| std::hint::spin_loop());
+        } else {
+            std::thread::yield_now();
+        }
+        if begun.elapsed() >= limit {
+            break;
+        }
+    }
+    came()
 }

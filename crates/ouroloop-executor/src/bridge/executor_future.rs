@@ -72,10 +72,12 @@ impl<T> ExecutorFuture<T> {
             on_cancel: None,
         });
         let home = bridge.clone();
-        let on_cancel = promise.as_future_ref().add_done_callback_in(None, move |_| {
-            home.leave(word);
-            source.cancel();
-        });
+        let on_cancel = promise
+            .as_future_ref()
+            .add_done_callback_in(None, move |_| {
+                home.leave(word);
+                source.cancel();
+            });
         bridge.set_on_cancel(word, on_cancel);
         let promise = promise.future();
         future.watch(Watcher::Word(event_loop.id(), word));

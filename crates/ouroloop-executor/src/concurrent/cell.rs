@@ -26,7 +26,7 @@ use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError};
 
 use super::Future;
 use crate::job::JobInfo;
-use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, spin_until, wait};
 
 const PENDING: u8 = 0;
 const RUNNING: u8 = 1;
@@ -87,8 +87,10 @@ enum Watchers<T: 'static> {
     Many(Vec<Watcher<T>>),
 }
 
+type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
+
 pub(crate) enum Watcher<T: 'static> {
-    Call(Box<dyn FnOnce(&Future<T>) + Send>),
+    Call(Callback<T>),
     /// A client of a loop wants this word.
     Word(LoopId, ClientWord),
     /// The same, if it ends cancelled.
@@ -244,16 +246,7 @@ impl<T: 'static> Cell<T> {
         if cfg!(loom) || self.done() {
             return self.done();
         }
-        let (begun, limit) = (Instant::now(), limit.unwrap_or(SPIN).min(SPIN));
-        while !self.done() {
-            for _ in 0..32 {
-                std::hint::spin_loop();
-            }
-            if begun.elapsed() >= limit {
-                return self.done();
-            }
-        }
-        true
+        spin_until(limit.unwrap_or(SPIN).min(SPIN), || self.done())
     }
 
     fn leave_pending(&self, to: u8) -> Result<(), u8> {

@@ -50,7 +50,10 @@ struct Plain<T: 'static>(Cell<T>);
 
 impl<T: Send + 'static> Promise<T> {
     /// A promise that is pending.
-    #[allow(clippy::new_without_default, reason = "one without a future is of no use")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "one without a future is of no use"
+    )]
     pub fn new() -> Promise<T> {
         Promise::completed_by(None)
     }

@@ -101,7 +101,9 @@ impl ThreadPoolExecutor {
     }
 
     fn with_options(options: ThreadPoolBuilder) -> ThreadPoolExecutor {
-        let max_workers = options.max_workers.map_or_else(default_workers, NonZeroUsize::get);
+        let max_workers = options
+            .max_workers
+            .map_or_else(default_workers, NonZeroUsize::get);
         let threads = Threads {
             doing: (0..max_workers).map(|_| Mutex::new(None)).collect(),
             options,

@@ -32,10 +32,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::ExecutorError;
 use crate::queue::{JobQueue, Popped};
-use crate::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock, thread, wait};
+use crate::sync::{
+    AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock, spin_until, thread,
+    wait,
+};
 
 /// How long a worker looks for the next job before it sleeps: about what waking it would cost.
-const SPIN: Duration = Duration::from_micros(40);
+const SPIN: Duration = Duration::from_micros(30);
 
 /// What the workers do with the jobs; in the models, something simpler.
 pub(crate) trait Crew<J>: Send + Sync + 'static {
@@ -89,9 +92,10 @@ struct State<Q: JobQueue> {
     on_end: Vec<Box<dyn FnOnce() + Send>>,
 }
 
+#[derive(Default)]
 struct Sleeper {
-    thread: thread::Thread,
-    woken: AtomicBool,
+    woken: Mutex<bool>,
+    changed: Condvar,
 }
 
 enum Rest {
@@ -260,10 +264,7 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
 
     /// The life of a worker. It begins as one that searches.
     fn work(self: &Arc<Self>, number: usize, local: &Q::Local) {
-        let sleeper = Arc::new(Sleeper {
-            thread: thread::current(),
-            woken: AtomicBool::new(false),
-        });
+        let sleeper = Arc::new(Sleeper::default());
         self.crew.begin(Arc::as_ptr(self).addr());
         let mut searching = true;
         loop {
@@ -310,16 +311,7 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
         if !self.crew.spins() {
             return false;
         }
-        let begun = Instant::now();
-        while self.queue.is_empty() {
-            for _ in 0..16 {
-                std::hint::spin_loop();
-            }
-            if begun.elapsed() > SPIN || self.is_shut_down() {
-                return false;
-            }
-        }
-        true
+        spin_until(SPIN, || !self.queue.is_empty() || self.is_shut_down())
     }
 
     /// Sleeps until somebody wakes this worker, which then searches.
@@ -362,15 +354,16 @@ impl<Q: JobQueue> State<Q> {
 
 impl Sleeper {
     fn wake(&self) {
-        // Pairs with the acquire in `sleep`.
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
+        *lock(&self.woken) = true;
+        self.changed.notify_one();
     }
 
     fn sleep(&self) {
-        while !self.woken.swap(false, Ordering::Acquire) {
-            thread::park();
+        let mut woken = lock(&self.woken);
+        while !*woken {
+            woken = wait(&self.changed, woken, None);
         }
+        *woken = false;
     }
 }
 

@@ -41,7 +41,7 @@ impl<J> DequeQueue<J> {
         }
     }
 
-    fn from_injector(&self, local: &Local<J>) -> Steal<J> {
+    fn take_from_injector(&self, local: &Local<J>) -> Steal<J> {
         if self.injector.len() < CROWD * self.stealers.len() {
             return self.injector.steal();
         }
@@ -50,9 +50,14 @@ impl<J> DequeQueue<J> {
     }
 
     /// From the others, beginning with the next one: so that not all try the same.
-    fn from_others(&self, local: &Local<J>) -> Steal<J> {
+    fn steal_from_others(&self, local: &Local<J>) -> Steal<J> {
         let (before, after) = self.stealers.split_at(local.number);
-        after.iter().skip(1).chain(before).map(Stealer::steal).collect()
+        after
+            .iter()
+            .skip(1)
+            .chain(before)
+            .map(Stealer::steal)
+            .collect()
     }
 }
 
@@ -73,7 +78,10 @@ impl<J: Send + 'static> JobQueue for DequeQueue<J> {
             return Some(Popped { job, moved: false });
         }
         loop {
-            match self.from_injector(local).or_else(|| self.from_others(local)) {
+            match self
+                .take_from_injector(local)
+                .or_else(|| self.steal_from_others(local))
+            {
                 Steal::Success(job) => {
                     let moved = !local.worker.is_empty();
                     return Some(Popped { job, moved });
@@ -116,8 +124,7 @@ mod tests {
     fn one_worker_takes_any_number_of_jobs_in_their_order() {
         let (queue, locals) = queue(1);
         (0..1000).for_each(|job| queue.push(job));
-        let taken: Vec<_> =
-            std::iter::from_fn(|| queue.pop(&locals[0]).map(|it| it.job)).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop(&locals[0]).map(|it| it.job)).collect();
         assert!(taken.into_iter().eq(0..1000));
         assert!(queue.is_empty());
     }

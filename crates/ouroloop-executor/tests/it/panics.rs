@@ -1,0 +1,126 @@
+//! Panics of what users give (H12, H13): the threads live on, and everybody hears of the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
+
+use ouroloop_executor::{ExecutorError, LoopThread, run_in_executor};
+use ouroloop_task::TaskError;
+
+use crate::support::{SOON, eventually, held, pool};
+
+fn quietly() -> ! {
+    std::panic::resume_unwind(Box::new("by request"))
+}
+
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            quietly();
+        }
+    }
+}
+
+#[test]
+fn h12_a_panic_of_a_job_is_an_error_in_its_future() {
+    let pool = pool(1);
+    let own = pool.clone();
+    ouroloop::run(async move {
+        let error = run_in_executor(&own, || quietly()).await.unwrap_err();
+        assert!(matches!(error, TaskError::Panicked(panic) if panic.message() == "by request"));
+        assert_eq!(run_in_executor(&own, || 1).await.unwrap(), 1);
+    })
+    .unwrap();
+    assert_eq!(pool.thread_count(), 1, "the same one");
+}
+
+#[test]
+fn h12_a_result_that_panics_when_it_is_dropped_ends_no_thread() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    drop(pool.submit(move || {
+        hold();
+        PanicsInDrop
+    }));
+    drop(release);
+    assert_eq!(pool.submit(|| 1).result(SOON).unwrap(), 1);
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h12_a_cancelled_job_that_panics_when_it_is_dropped_harms_nobody() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    let first = pool.submit(hold);
+    eventually(|| first.running());
+    let guard = PanicsInDrop;
+    let queued = pool.submit(move || drop(guard));
+    assert!(queued.cancel());
+    drop(release);
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h12_a_callback_that_panics_is_followed_by_the_next() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    let job = pool.submit(hold);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    job.add_done_callback(|_| quietly());
+    job.add_done_callback(move |_| _ = count.fetch_add(1, Ordering::SeqCst));
+    drop(release);
+    pool.shutdown(true, false).unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn h12_a_coroutine_of_another_thread_may_panic_before_and_after_it_begins() {
+    let thread = LoopThread::start().unwrap();
+    let early = thread.run_coroutine_threadsafe(|| -> std::future::Ready<()> { quietly() });
+    let late = thread.run_coroutine_threadsafe(|| async { quietly() });
+    for error in [
+        early.result(SOON).unwrap_err(),
+        late.result(SOON).map(|(): ()| ()).unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, ExecutorError::Task(TaskError::Panicked(_))),
+            "{error}"
+        );
+    }
+    let after = thread.run_coroutine_threadsafe(|| async { 1 });
+    assert_eq!(after.result(SOON).unwrap(), 1);
+}
+
+/// Remembers where it is dropped. It is `Send`, so that a job may give it.
+struct Where(Arc<std::sync::Mutex<Option<ThreadId>>>);
+
+impl Drop for Where {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() = Some(thread::current().id());
+    }
+}
+
+#[test]
+fn h13_what_a_coroutine_of_another_thread_holds_is_dropped_in_its_loops_thread() {
+    let place = Arc::new(std::sync::Mutex::new(None));
+    let thread = LoopThread::start().unwrap();
+    let id = thread.run_coroutine_threadsafe(|| async { thread::current().id() });
+    let id = id.result(SOON).unwrap();
+    let log = place.clone();
+    let pending = thread.run_coroutine_threadsafe(move || async move {
+        // Not `Send`: a future of this thread and of no other.
+        let _local = std::rc::Rc::new(());
+        let _guard = Where(log);
+        std::future::pending::<()>().await;
+    });
+    thread
+        .run_coroutine_threadsafe(|| async {})
+        .result(SOON)
+        .unwrap();
+    assert!(pending.cancel());
+    eventually(|| place.lock().unwrap().is_some());
+    assert_eq!(*place.lock().unwrap(), Some(id));
+}

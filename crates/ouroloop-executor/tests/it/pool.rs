@@ -1,0 +1,156 @@
+//! `ThreadPoolExecutor` by itself.
+
+use std::collections::HashSet;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use ouroloop_executor::{ExecutorError, ThreadPoolExecutor};
+
+use crate::support::{Gate, SOON, eventually, held, pool, refused};
+
+#[test]
+fn the_default_is_asyncios_number_of_threads() {
+    let processors = thread::available_parallelism().unwrap().get();
+    assert_eq!(
+        ThreadPoolExecutor::new().max_workers(),
+        (processors + 4).min(32)
+    );
+}
+
+#[test]
+fn a_pool_without_workers_is_refused() {
+    let none = ThreadPoolExecutor::builder().max_workers(0).build();
+    assert!(matches!(none, Err(ExecutorError::NoWorkers)));
+    let again = ThreadPoolExecutor::builder()
+        .max_workers(0)
+        .max_workers(1)
+        .build();
+    assert_eq!(again.unwrap().max_workers(), 1);
+}
+
+#[test]
+fn threads_are_started_on_demand_and_no_more_than_allowed() {
+    let pool = pool(3);
+    assert_eq!(pool.thread_count(), 0);
+    let gate = Arc::new(Gate::new());
+    let jobs: Vec<_> = (1..=5)
+        .map(|count| {
+            let gate = gate.clone();
+            let job = pool.submit(move || gate.pass());
+            eventually(|| pool.thread_count() == count.min(3));
+            job
+        })
+        .collect();
+    gate.wait_for(3);
+    gate.open();
+    jobs.into_iter().for_each(|job| job.result(SOON).unwrap());
+    assert_eq!(pool.thread_count(), 3);
+}
+
+#[test]
+fn a_job_that_waits_for_a_later_one_gets_another_thread() {
+    for _ in 0..200 {
+        let pool = pool(2);
+        let (sender, receiver) = channel();
+        let first = pool.submit(move || receiver.recv().unwrap());
+        let second = pool.submit(move || sender.send(5).unwrap());
+        assert_eq!(first.result(SOON).unwrap(), 5);
+        second.result(SOON).unwrap();
+    }
+}
+
+#[test]
+fn one_worker_runs_jobs_in_their_order_those_of_jobs_too() {
+    let pool = pool(1);
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let note = |what: u32| {
+        let log = log.clone();
+        move || log.lock().unwrap().push(what)
+    };
+    let (release, hold) = held();
+    let inner = (pool.clone(), note(100));
+    let first = pool.submit(move || {
+        hold();
+        inner.0.submit(inner.1)
+    });
+    let rest: Vec<_> = (0..100).map(|what| pool.submit(note(what))).collect();
+    drop(release);
+    first.result(SOON).unwrap().result(SOON).unwrap();
+    assert!(rest.iter().all(|it| it.done()));
+    assert!(log.lock().unwrap().iter().copied().eq(0..=100));
+}
+
+#[test]
+fn map_gives_results_in_the_order_of_the_items() {
+    let pool = pool(4);
+    let doubled: Result<Vec<_>, _> = pool.map(0..500, |n| n * 2).collect();
+    assert!(doubled.unwrap().into_iter().eq((0..500).map(|n| n * 2)));
+    assert_eq!(pool.map(0..3, |n| n).len(), 3);
+}
+
+#[test]
+fn a_map_that_is_dropped_cancels_what_has_not_begun() {
+    let pool = pool(1);
+    let gate = Arc::new(Gate::new());
+    let ran = Arc::new(Mutex::new(HashSet::new()));
+    let (inside, log) = (gate.clone(), ran.clone());
+    let map = pool.map(0..10, move |n| {
+        log.lock().unwrap().insert(n);
+        inside.pass();
+    });
+    gate.wait_for(1);
+    drop(map);
+    gate.open();
+    pool.shutdown(true, false).unwrap();
+    assert_eq!(*ran.lock().unwrap(), HashSet::from([0]));
+}
+
+#[test]
+fn threads_have_their_names_and_jobs_their_places() {
+    let builder = ThreadPoolExecutor::builder().thread_name_prefix("named");
+    let pool = builder
+        .max_workers(2)
+        .stack_size(128 * 1024)
+        .build()
+        .unwrap();
+    let name = pool.submit(|| thread::current().name().map(str::to_owned));
+    let place = name.job().unwrap().created_at();
+    assert_eq!((place.file(), place.line()), (file!(), line!() - 2));
+    assert!(name.result(SOON).unwrap().unwrap().starts_with("named_"));
+}
+
+#[test]
+fn jobs_that_run_are_listed() {
+    let pool = pool(2);
+    let (release, hold) = held();
+    let job = pool.submit_named("held", hold);
+    eventually(|| job.running());
+    let jobs = pool.running_jobs();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0].name(), Some("held"));
+    drop(release);
+    job.result(SOON).unwrap();
+    eventually(|| pool.running_jobs().is_empty());
+}
+
+/// A stack that no machine has makes the start of a thread fail, as EAGAIN does.
+#[test]
+fn h14_a_job_without_a_thread_ends_in_an_error() {
+    let builder = ThreadPoolExecutor::builder().stack_size(1 << 60);
+    let pool = builder.max_workers(2).build().unwrap();
+    for _ in 0..3 {
+        let text = refused(pool.submit(|| 1).result(SOON));
+        assert!(text.starts_with("ThreadStart"), "{text}");
+    }
+    assert_eq!(pool.thread_count(), 0);
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn dropping_a_future_loses_nothing_but_the_result() {
+    let pool = pool(1);
+    let (sender, receiver) = channel();
+    drop(pool.submit(move || sender.send(1).unwrap()));
+    assert_eq!(receiver.recv_timeout(SOON).unwrap(), 1);
+}

@@ -1,0 +1,151 @@
+//! The end of pools (H14): with jobs queued, with jobs that never end, from a thread of the pool, from a callback.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ouroloop_executor::{ExecutorError, LoopExecutor};
+use ouroloop_task::LoopTasks;
+
+use crate::support::{Gate, SOON, eventually, held, pool, refused};
+
+#[test]
+fn h14_a_shutdown_runs_what_is_queued_and_takes_no_more() {
+    let pool = pool(2);
+    let ran = Arc::new(AtomicUsize::new(0));
+    for _ in 0..100 {
+        let ran = ran.clone();
+        drop(pool.submit(move || ran.fetch_add(1, Ordering::Relaxed)));
+    }
+    pool.shutdown(true, false).unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 100);
+    assert_eq!(pool.thread_count(), 0);
+    assert_eq!(refused(pool.submit(|| 1).result(SOON)), "Shutdown");
+    pool.shutdown(true, true).unwrap();
+}
+
+#[test]
+fn h14_a_shutdown_that_cancels_leaves_only_what_runs() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    let running = pool.submit(hold);
+    let queued = pool.submit(|| 1);
+    eventually(|| running.running());
+    pool.shutdown(false, true).unwrap();
+    assert!(queued.cancelled() && !running.cancelled());
+    drop(release);
+    running.result(SOON).unwrap();
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h14_a_job_that_never_ends_does_not_hold_up_a_bounded_shutdown_and_is_named() {
+    let pool = pool(2);
+    let (release, hold) = held();
+    let place = line!() + 1;
+    let stuck = pool.submit_named("stuck", hold);
+    eventually(|| stuck.running());
+    let begun = Instant::now();
+    let error = pool
+        .shutdown_timeout(Duration::from_millis(20))
+        .unwrap_err();
+    assert!(begun.elapsed() < SOON);
+    let text = error.to_string();
+    let at = format!("job \"stuck\" submitted at {}:{place}:", file!());
+    assert!(text.contains(&at), "{text}");
+    assert!(text.contains("within 20ms"), "{text}");
+    drop(release);
+    pool.shutdown_timeout(SOON).unwrap();
+}
+
+#[test]
+fn h14_a_job_cannot_wait_for_the_end_of_its_own_pool() {
+    let pool = pool(1);
+    let own = pool.clone();
+    let job = pool.submit(move || {
+        let waits = own.shutdown(true, false);
+        assert!(matches!(waits, Err(ExecutorError::JoinsItself)));
+        let waits = own.shutdown_timeout(SOON);
+        assert!(matches!(waits, Err(ExecutorError::JoinsItself)));
+        // Neither did anything.
+        let next = own.submit(|| 3);
+        own.shutdown(false, false).unwrap();
+        next
+    });
+    assert_eq!(job.result(SOON).unwrap().result(SOON).unwrap(), 3);
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h14_a_job_may_drop_the_last_handle_of_its_pool() {
+    let pool = pool(1);
+    let own = pool.clone();
+    let (sender, receiver) = channel::<()>();
+    let job = pool.submit(move || {
+        let _ = receiver.recv();
+        drop(own);
+    });
+    drop(pool);
+    drop(sender);
+    job.result(SOON).unwrap();
+}
+
+#[test]
+fn h14_a_dropped_pool_runs_what_is_queued_without_holding_anybody_up() {
+    let pool = pool(1);
+    let gate = Arc::new(Gate::new());
+    let inside = gate.clone();
+    drop(pool.submit(move || inside.pass()));
+    let queued = pool.submit(|| 1);
+    drop(pool);
+    gate.wait_for(1);
+    gate.open();
+    assert_eq!(queued.result(SOON).unwrap(), 1);
+}
+
+#[test]
+fn h14_a_job_that_submits_another_during_the_shutdown_hears_of_it() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    let own = pool.clone();
+    let job = pool.submit(move || {
+        hold();
+        own.submit(|| 1)
+    });
+    pool.shutdown(false, false).unwrap();
+    drop(release);
+    assert_eq!(refused(job.result(SOON).unwrap().result(SOON)), "Shutdown");
+}
+
+#[test]
+fn h14_several_threads_may_shut_down_one_pool_at_once() {
+    for _ in 0..100 {
+        let pool = pool(2);
+        let jobs: Vec<_> = (0..4).map(|n| pool.submit(move || n)).collect();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| pool.shutdown(true, false).unwrap());
+            }
+        });
+        assert_eq!(pool.thread_count(), 0);
+        assert!(jobs.iter().all(|job| job.done()));
+    }
+}
+
+#[test]
+fn h14_a_loop_is_closed_by_a_callback_of_a_thread_while_jobs_run() {
+    let (release, hold) = held();
+    let pool = pool(1);
+    let event_loop = ouroloop_core::new_event_loop().unwrap();
+    let job = event_loop.run_in_executor(&pool, hold).unwrap();
+    event_loop.call_soon(|| ()).unwrap();
+    event_loop.run_once().unwrap();
+    event_loop.close().unwrap();
+    assert!(job.done());
+    assert!(event_loop.run_until_complete(job).is_err());
+    // The late answer finds nobody.
+    drop(release);
+    pool.shutdown(true, false).unwrap();
+}
