@@ -78,7 +78,7 @@ pub enum NetError {
     },
 
     /// The operating system refused something, or the connection broke.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
 
     /// The low-water mark is above the high one. Exchange them.
