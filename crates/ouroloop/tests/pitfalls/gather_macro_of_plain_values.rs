@@ -1,4 +1,4 @@
-//! The macro has no `.values()`: its awaitables give `Result`s.
+//! Outputs that are no `Result` are gathered by `.values()`, those of the macro too.
 
 use ouroloop::gather;
 
