@@ -119,8 +119,9 @@ impl Tasks {
         request: &Cancelled,
         accepted: bool,
     ) -> bool {
-        cell.header().clear(ASKING);
         self.conclude(root, request, accepted);
+        // After that, which has to see what depends on the task itself.
+        cell.header().clear(ASKING);
         true
     }
 
@@ -279,12 +280,20 @@ impl Tasks {
     /// Whether something that is awaited below a scope can still wake it. What is being asked itself
     /// refused because the request went round in a circle, which nobody else would break.
     fn may_be_woken_below(&self, top: Key) -> bool {
-        let scopes = self.scopes.borrow();
-        let nodes = self.nodes.borrow();
-        for_each_wait(&scopes, &nodes, top, |_, node| {
-            let circular = |target: &Rc<dyn Awaited>| target.header().has(ASKING);
-            !node.fired && !node.target.other().is_some_and(circular)
-        })
+        let mut targets = Vec::new();
+        let woken = for_each_wait(
+            &self.scopes.borrow(),
+            &self.nodes.borrow(),
+            top,
+            |_, node| {
+                if node.fired {
+                    return false;
+                }
+                targets.extend(node.target.other().cloned());
+                node.target.other().is_none()
+            },
+        );
+        woken || targets.into_iter().any(may_end)
     }
 
     // -- delivery ------------------------------------------------------------------
@@ -484,6 +493,24 @@ fn visit_waits(
             return true;
         }
         index = node.scope_next;
+    }
+    false
+}
+
+/// Whether something may end though the request is under way: unless it is being asked itself, or
+/// depends on nothing but what is, as a gather does.
+fn may_end(target: Rc<dyn Awaited>) -> bool {
+    let mut left = vec![target];
+    while let Some(next) = left.pop() {
+        if next.header().has(ASKING) {
+            continue;
+        }
+        let before = left.len();
+        let depends_on = next.depends_on().into_iter().map(|future| future.0);
+        left.extend(depends_on.filter(|other| !other.header().done()));
+        if left.len() == before {
+            return true;
+        }
     }
     false
 }

@@ -75,7 +75,6 @@ use crate::wait::Wait;
 /// }
 /// ```
 #[doc(alias = "Future")]
-#[must_use = "a promise that nobody keeps is broken at once"]
 pub struct Promise<T: 'static> {
     waiting: PromiseFuture<T>,
 }

@@ -40,7 +40,6 @@ use crate::tasks::Tasks;
 /// assert_eq!(answer, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "dropped without setting it, this breaks the promise"]
 pub struct RemotePromise<T> {
     event_loop: RemoteHandle,
     key: Option<Key>,

@@ -521,9 +521,11 @@ impl Tasks {
 
     /// Reports something of a task that is not running, in the context of that task.
     pub(crate) fn report(&self, report: ExceptionContext, info: &TaskInfo) {
-        let report = report
-            .with_source(info.describe())
-            .with_created_at(info.created_at);
+        let report = match report.source() {
+            Some(_) => report,
+            None => report.with_source(info.describe()),
+        };
+        let report = report.with_created_at(info.created_at);
         let outer = swap_context(info.context.take());
         self.event_loop.call_exception_handler(report);
         info.context.set(swap_context(outer));
@@ -567,7 +569,13 @@ impl Client for Tasks {
         for cell in self.all() {
             let info = cell.info();
             if info.log_destroyed.get() && !cell.is_busy() {
-                let report = ExceptionContext::new("Task was destroyed but it is pending!");
+                let report = ExceptionContext::new("Task was destroyed but it is pending!")
+                    .with_exception(TaskError::LoopClosed);
+                let ran = |record: &ScopeRecord| record.has(STARTED);
+                let report = match self.scopes.borrow().get(info.root.get()).is_some_and(ran) {
+                    true => report,
+                    false => report.with_source(format!("{} (it never ran)", info.describe())),
+                };
                 self.report(report, info);
             }
             self.finish(info.root.get(), &cell, Some(TaskError::LoopClosed));
