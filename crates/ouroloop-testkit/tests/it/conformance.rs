@@ -21,7 +21,7 @@ const HANGS: Duration = Duration::from_secs(60);
 async fn memory_streams_keep_the_rules() {
     for options in [
         MemoryStreams::new(),
-        MemoryStreams::new().capacity(1),
+        MemoryStreams::new().capacity(7),
         MemoryStreams::new()
             .capacity(1_000)
             .latency(Duration::from_millis(3)),
