@@ -269,7 +269,6 @@ impl LoopTasks for LoopRef {
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
-#[must_use = "a promise that is dropped breaks at once for those who wait; keep it until it is set"]
 #[doc(alias = "Future")]
 #[track_caller]
 pub fn create_future<T: 'static>() -> Promise<T> {
