@@ -56,12 +56,19 @@ impl History {
     pub fn svg(&self) -> String {
         timeline::svg(self)
     }
+
+    pub(super) fn is_place_of_test(&self, place: &str) -> bool {
+        let test = self.actors.first();
+        test.is_some_and(|test| test.is_task && test.place.as_deref() == Some(place))
+    }
 }
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for actor in &self.actors {
-            if let Some(place) = &actor.place {
+            // The callback that ends the run has the place of the test.
+            let ends_run = |place: &str| !actor.is_task && self.is_place_of_test(place);
+            if let Some(place) = actor.place.as_ref().filter(|place| !ends_run(place)) {
                 writeln!(f, "  {} was created at {place}", actor.name)?;
             }
         }

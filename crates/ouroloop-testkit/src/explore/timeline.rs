@@ -189,7 +189,7 @@ fn rows<'a>(history: &History, columns: &Columns, step: &'a Step) -> Vec<Row<'a>
     if !actor.is_task {
         let _ = match &actor.place {
             // The callback that stops the loop is created where the run is.
-            Some(place) if is_place_of_test(history, place) => write!(star, " end of the test"),
+            Some(place) if history.is_place_of_test(place) => write!(star, " end of the test"),
             Some(place) => write!(star, " {} of {}", actor.name, short(place)),
             None => write!(star, " {}", actor.name),
         };
@@ -210,11 +210,6 @@ fn rows<'a>(history: &History, columns: &Columns, step: &'a Step) -> Vec<Row<'a>
         text: star,
     };
     std::iter::once(first).chain(more).collect()
-}
-
-fn is_place_of_test(history: &History, place: &str) -> bool {
-    let test = history.actors.first();
-    test.is_some_and(|test| test.is_task && test.place.as_deref() == Some(place))
 }
 
 /// The end of a path: the file's name, line and column.
@@ -322,6 +317,7 @@ step  turn  time  test | b<c        | (loop)
     fn a_picture_has_a_dot_for_each_step_and_no_loose_brackets() {
         let svg = svg(&history());
         assert_eq!(svg.matches("<circle").count(), 3);
+        assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
         assert!(svg.contains("b&lt;c") && svg.ends_with("</svg>\n"), "{svg}");
     }
 }
