@@ -5,7 +5,7 @@ use ouroloop::{AsFutureRef, FutureRef, as_completed, gather, shield, sleep, wait
 use super::calls::Instance;
 use super::error::Error;
 use super::machine::duration;
-use super::program::{Awaitable, Name, Suspending, Ticks, Wait, Waited};
+use super::program::{Awaitable, Name, Suspending, Ticks, Waited, Waiting};
 use super::value::Value;
 
 impl Instance {
@@ -60,14 +60,14 @@ impl Instance {
         Ok(())
     }
 
-    async fn primitive(&self, var: &Name, how: &Wait) -> Result<(), Error> {
+    async fn primitive(&self, var: &Name, how: &Waiting) -> Result<(), Error> {
         let primitive = self.machine.vars.primitive(var, Error::ATTRIBUTE_ERROR)?;
         match how {
-            Wait::Acquire => {
+            Waiting::Acquire => {
                 primitive.acquire().await?;
                 self.log(format_args!("acquired {var}"));
             }
-            Wait::Wait(waited) => {
+            Waiting::Wait(waited) => {
                 let value = primitive.wait().await?;
                 match waited {
                     Waited::Event => self.log(format_args!("event {var}")),
@@ -75,17 +75,17 @@ impl Instance {
                     Waited::Barrier => self.log(format_args!("barrier {var} {value}")),
                 }
             }
-            Wait::Abort => primitive.as_barrier()?.abort().await,
-            Wait::Reset => primitive.as_barrier()?.reset().await,
-            Wait::Put(value) => {
+            Waiting::Abort => primitive.as_barrier()?.abort().await,
+            Waiting::Reset => primitive.as_barrier()?.reset().await,
+            Waiting::Put(value) => {
                 primitive.as_queue()?.put(value.clone()).await?;
                 self.log(format_args!("put {var} {value}"));
             }
-            Wait::Get => {
+            Waiting::Get => {
                 let value = primitive.as_queue()?.get().await?;
                 self.log(format_args!("get {var} {value}"));
             }
-            Wait::Join => {
+            Waiting::Join => {
                 primitive.as_queue()?.join().await;
                 self.log(format_args!("joined {var}"));
             }

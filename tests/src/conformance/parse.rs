@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::error::Error;
 use super::program::{
     Action, Awaitable, Block, Control, Made, Moment, Name, Plain, Program, Statement, Suspending,
-    Ticks, Use, Wait, Waited,
+    Ticks, Use, Waited, Waiting,
 };
 use super::value::Value;
 
@@ -62,7 +62,7 @@ fn block(statements: &Json) -> Result<Block, ParseError> {
         wanted: "a list of statements",
         found: statements.to_string(),
     })?;
-    statements.iter().map(|it| statement(it)).collect()
+    statements.iter().map(statement).collect()
 }
 
 fn statement(statement: &Json) -> Result<Statement, ParseError> {
@@ -187,17 +187,17 @@ fn use_(arguments: &Arguments<'_>) -> Result<Option<Use>, ParseError> {
 }
 
 /// The statements that await something of one.
-fn wait(arguments: &Arguments<'_>) -> Result<Option<Wait>, ParseError> {
+fn wait(arguments: &Arguments<'_>) -> Result<Option<Waiting>, ParseError> {
     Ok(Some(match arguments.operation {
-        "acquire" => Wait::Acquire,
-        "event_wait" => Wait::Wait(Waited::Event),
-        "cond_wait" => Wait::Wait(Waited::Notified),
-        "barrier_wait" => Wait::Wait(Waited::Barrier),
-        "barrier_abort" => Wait::Abort,
-        "barrier_reset" => Wait::Reset,
-        "put" => Wait::Put(arguments.value(1)?),
-        "get" => Wait::Get,
-        "join" => Wait::Join,
+        "acquire" => Waiting::Acquire,
+        "event_wait" => Waiting::Wait(Waited::Event),
+        "cond_wait" => Waiting::Wait(Waited::Notified),
+        "barrier_wait" => Waiting::Wait(Waited::Barrier),
+        "barrier_abort" => Waiting::Abort,
+        "barrier_reset" => Waiting::Reset,
+        "put" => Waiting::Put(arguments.value(1)?),
+        "get" => Waiting::Get,
+        "join" => Waiting::Join,
         _ => return Ok(None),
     }))
 }

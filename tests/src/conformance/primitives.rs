@@ -27,8 +27,8 @@ pub enum Primitive {
 
 /// A queue of any kind.
 pub enum AnyQueue {
-    Fifo(Queue<Value>),
-    Lifo(LifoQueue<Value>),
+    Fifo(Queue<Ranked>),
+    Lifo(LifoQueue<Ranked>),
     Priority(PriorityQueue<Ranked>),
 }
 
@@ -216,27 +216,32 @@ impl AnyQueue {
     ///
     /// Those of the queue, as of all that follow.
     pub async fn put(&self, value: Value) -> Result<(), Error> {
-        Ok(each_kind!(self, queue => queue.put(value.into()).await?))
+        each_kind!(self, queue => queue.put(Ranked(value)).await)?;
+        Ok(())
     }
 
     /// `put_nowait(value)`
     pub fn put_nowait(&self, value: Value) -> Result<(), Error> {
-        Ok(each_kind!(self, queue => queue.put_nowait(value.into())?))
+        each_kind!(self, queue => queue.put_nowait(Ranked(value)))?;
+        Ok(())
     }
 
     /// `get()`
     pub async fn get(&self) -> Result<Value, Error> {
-        Ok(each_kind!(self, queue => queue.get().await?.into()))
+        let Ranked(value) = each_kind!(self, queue => queue.get().await)?;
+        Ok(value)
     }
 
     /// `get_nowait()`
     pub fn get_nowait(&self) -> Result<Value, Error> {
-        Ok(each_kind!(self, queue => queue.get_nowait()?.into()))
+        let Ranked(value) = each_kind!(self, queue => queue.get_nowait())?;
+        Ok(value)
     }
 
     /// `task_done()`
     pub fn task_done(&self) -> Result<(), Error> {
-        Ok(each_kind!(self, queue => queue.task_done()?))
+        each_kind!(self, queue => queue.task_done())?;
+        Ok(())
     }
 
     /// `join()`
@@ -266,18 +271,6 @@ impl Ranked {
             Value::Text(text) => (0, text),
             Value::None | Value::List(_) | Value::Error(_) => (0, ""),
         }
-    }
-}
-
-impl From<Value> for Ranked {
-    fn from(value: Value) -> Ranked {
-        Ranked(value)
-    }
-}
-
-impl From<Ranked> for Value {
-    fn from(ranked: Ranked) -> Value {
-        ranked.0
     }
 }
 

@@ -186,13 +186,13 @@ pub enum Suspending {
     },
     Primitive {
         var: Name,
-        how: Wait,
+        how: Waiting,
     },
 }
 
 /// What is awaited of a primitive.
 #[derive(Debug)]
-pub enum Wait {
+pub enum Waiting {
     Acquire,
     /// `event_wait`, `cond_wait` or `barrier_wait`.
     Wait(Waited),

@@ -169,7 +169,7 @@ fn moves<S: Scene>(actors: &[Actor], harm_left: usize) -> Vec<Move> {
         }
         let opened = |actor: &Actor| actor.gate.0.opened.get();
         let before = (0..index).rev().find(|other| S::alike(*other, index));
-        let in_order = before.map_or(true, |other| opened(&actors[other]) > 0);
+        let in_order = before.into_iter().all(|other| opened(&actors[other]) > 0);
         if opened(actor) < S::GATES[index] && in_order {
             moves.push(Move::Open(index));
         }
