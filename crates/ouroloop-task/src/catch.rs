@@ -65,7 +65,8 @@ use crate::tasks::Tasks;
 /// }
 /// ```
 #[doc(alias = "except")]
-pub async fn catch_cancelled<F: Future>(future: F) -> Result<F::Output, Cancelled> {
+pub async fn catch_cancelled<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
+    let future = future.into_future();
     match Tasks::running() {
         Some(tasks) => {
             let scope = Scope::in_tasks(tasks);

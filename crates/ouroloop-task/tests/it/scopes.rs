@@ -573,3 +573,16 @@ fn a_task_that_is_cancelled_by_a_raise_of_its_own_reports_no_value() {
         assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
     });
 }
+
+#[test]
+fn what_becomes_a_future_can_be_caught_as_it_is() {
+    run(async {
+        let inner = create_task(pending::<()>());
+        let of_inner = inner.as_task_ref();
+        let outer = create_task(async move { catch_cancelled(inner).await.is_err() });
+        bare_yield().await;
+        outer.cancel();
+        assert!(outer.await.expect("it was caught"));
+        assert!(of_inner.cancelled());
+    });
+}
