@@ -11,6 +11,18 @@ use super::History;
 /// A run that has failed: its seed, why, and what happened up to then.
 ///
 /// Displayed, it is all that is needed to understand the failure, and to repeat it.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::testkit::{Exploration, Reason};
+///
+/// let stuck = || std::future::pending::<()>();
+/// let failure = Exploration::new().explore(0..10, stuck).unwrap_err();
+/// assert_eq!(failure.seed(), 0);
+/// assert!(matches!(failure.reason(), Reason::Deadlock(_)));
+/// assert!(failure.to_string().contains("OUROLOOP_SEED=0"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub(super) reason: Reason,

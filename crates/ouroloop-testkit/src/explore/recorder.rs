@@ -32,6 +32,19 @@ pub fn note(text: impl Into<String>) {
 
 /// The seed of the run that goes on in this thread; 0 where none is explored. What a test draws by
 /// `Random::new(seed())` is repeated with the run.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::testkit::{Random, explore, seed};
+///
+/// explore(0..10, || async {
+///     let mut random = Random::new(seed());
+///     let size = 1 + random.below(100);
+///     assert!((1..=100).contains(&size));
+/// });
+/// assert_eq!(seed(), 0);
+/// ```
 pub fn seed() -> u64 {
     CURRENT.with_borrow(|current| current.as_ref().map_or(0, |recorder| recorder.seed))
 }

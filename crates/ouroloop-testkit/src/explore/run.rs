@@ -14,6 +14,20 @@ use super::schedule::{lateness, order};
 use super::{Exploration, Failure, History, Reason, Verdict};
 
 /// What became of a run.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::create_task;
+/// use ouroloop::testkit::Exploration;
+///
+/// let test = || async { create_task(async {}).await.unwrap() };
+/// let run = Exploration::new().replay(7, test);
+/// assert!(run.failure().is_none());
+/// assert_eq!(run.history().actors()[1].name(), "Task-2");
+/// assert_eq!(run.fingerprint(), Exploration::new().replay(7, test).fingerprint());
+/// println!("{run}");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Run {
     outcome: Result<History, Failure>,

@@ -68,6 +68,19 @@ impl Exploration {
 
     /// Whether the test may end while tasks, timers or descriptors are left. They are cancelled, as
     /// [`run`](https://docs.rs/ouroloop/latest/ouroloop/fn.run.html) does, in either case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use ouroloop::create_task;
+    /// use ouroloop::testkit::{Exploration, Reason};
+    ///
+    /// let forgetful = || async { drop(create_task(pending::<()>())) };
+    /// let failure = Exploration::new().explore(0..1, forgetful).unwrap_err();
+    /// assert!(matches!(failure.reason(), Reason::Leftovers { .. }));
+    /// Exploration::new().allow_leftovers(true).explore(0..1, forgetful).unwrap();
+    /// ```
     #[must_use]
     pub fn allow_leftovers(self, allowed: bool) -> Exploration {
         Exploration {
@@ -77,6 +90,21 @@ impl Exploration {
     }
 
     /// How many steps of tasks and callbacks are taken for a run without end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ouroloop::sleep;
+    /// use ouroloop::testkit::{Exploration, Reason};
+    ///
+    /// let run = Exploration::new().steps_max(1_000).replay(1, || async {
+    ///     for _ in 0..1_000_000 {
+    ///         sleep(Duration::from_millis(1)).await;
+    ///     }
+    /// });
+    /// assert!(matches!(run.failure().unwrap().reason(), Reason::Endless { steps: 1_000 }));
+    /// ```
     #[must_use]
     pub fn steps_max(self, steps: u64) -> Exploration {
         Exploration {
@@ -155,6 +183,23 @@ impl Exploration {
 }
 
 /// What an exploration that has found nothing has seen.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::create_task;
+/// use ouroloop::testkit::Exploration;
+///
+/// let two_at_once = || async {
+///     let tasks = [create_task(async {}), create_task(async {})];
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+/// };
+/// let explored = Exploration::new().explore(0..100, two_at_once).unwrap();
+/// assert_eq!(explored.runs, 100);
+/// assert!((2..10).contains(&explored.schedules()), "few tasks, few orders");
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Explored {

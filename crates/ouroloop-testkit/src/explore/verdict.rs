@@ -6,6 +6,17 @@ use std::process::ExitCode;
 /// What an explored test may return: nothing, or a result whose error can be shown.
 ///
 /// These are what a `#[test]` may return. An error is a failure of the run.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::testkit::{Exploration, Reason, Verdict};
+///
+/// assert_eq!(Err::<(), _>("too late").error().unwrap(), "\"too late\"");
+///
+/// let run = Exploration::new().replay(1, || async { "300".parse::<u8>().map(drop) });
+/// assert!(matches!(run.failure().unwrap().reason(), Reason::Error(_)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says nothing about how a test went",
     note = "an explored test returns `()`, or a `Result` of it whose error is `Debug`; end one that \

@@ -126,6 +126,29 @@ impl MemoryStreams {
 ///
 /// A read that is dropped has taken nothing, and a write that is dropped has sent nothing but what it
 /// reported.
+///
+/// # Examples
+///
+/// ```
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+/// use ouroloop::{create_task, run, testkit::memory_stream_pair};
+///
+/// run(async {
+///     let (left, mut right) = memory_stream_pair();
+///     let (mut reader, mut writer) = left.into_split();
+///     let echo = create_task(async move {
+///         let mut word = [0; 4];
+///         right.read_exact(&mut word).await.unwrap();
+///         right.write_all(&word).await.unwrap();
+///     });
+///     writer.write_all(b"ouro").await.unwrap();
+///     let mut echoed = Vec::new();
+///     reader.read_to_end(&mut echoed).await.unwrap();
+///     assert_eq!(echoed, b"ouro");
+///     echo.await.unwrap();
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 pub struct MemoryStream {
     reader: MemoryReader,
     writer: MemoryWriter,
