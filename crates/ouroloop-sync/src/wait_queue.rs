@@ -111,16 +111,16 @@ impl WaitQueue {
     /// Takes waiters out from the front up to the first that still waits, and chooses that.
     pub(crate) fn pop_next(&self) -> bool {
         loop {
-            let first = {
+            let (first, key) = {
                 let mut list = self.list.borrow_mut();
                 let first = list.first;
                 if first == NIL {
                     return false;
                 }
                 list.unlink(first);
-                first
+                (first, list.begin_choice(first))
             };
-            if self.choose(first) {
+            if self.finish_choice(first, key) {
                 return true;
             }
         }
@@ -162,17 +162,15 @@ impl WaitQueue {
 
     /// Chooses this one if it waits.
     fn choose(&self, index: u32) -> bool {
-        let key = {
-            let mut list = self.list.borrow_mut();
-            if list.cursor == index {
-                list.cursor = list.at(index).next;
-            }
-            let slot = list.at_mut(index);
-            let Some(key) = slot.key.take() else {
-                return false;
-            };
-            slot.chosen = true;
-            key
+        let key = self.list.borrow_mut().begin_choice(index);
+        self.finish_choice(index, key)
+    }
+
+    /// Tells a waiter that it is chosen, with nothing borrowed.
+    #[inline]
+    fn finish_choice(&self, index: u32, key: Option<WaiterKey>) -> bool {
+        let Some(key) = key else {
+            return false;
         };
         if key.fire() {
             return true;
@@ -215,6 +213,18 @@ impl List {
         self.linked += 1;
         self.taken += 1;
         index
+    }
+
+    /// Marks a slot as chosen and takes its key; `None` if it was decided before.
+    #[inline]
+    fn begin_choice(&mut self, index: u32) -> Option<WaiterKey> {
+        if self.cursor == index {
+            self.cursor = self.at(index).next;
+        }
+        let slot = self.at_mut(index);
+        let key = slot.key.take()?;
+        slot.chosen = true;
+        Some(key)
     }
 
     fn unlink(&mut self, index: u32) {
@@ -299,11 +309,14 @@ impl<S: Source + Unpin> Future for Place<S> {
         if Pin::new(&mut self.waiter).poll(cx).is_pending() {
             return Poll::Pending;
         }
-        if !self.source.queue().list.borrow().at(slot).chosen {
+        let mut list = self.source.queue().list.borrow_mut();
+        if !list.at(slot).chosen {
             // It was cancelled, and is polled again before the scope around it drops it.
             return Poll::Pending;
         }
-        self.leave();
+        list.remove(slot);
+        drop(list);
+        self.slot = None;
         Poll::Ready(())
     }
 }
