@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use ouroloop_task::{LoopTasks, Task, create_task};
+use ouroloop_task::{LoopTasks, Task, TaskError, create_task};
 
 use crate::support::{new_loop, turns};
 
@@ -223,6 +223,8 @@ async fn play<S: Scene>(choices: &mut Choices, length: usize) {
     }
     for (index, actor) in actors.iter().enumerate() {
         assert!(actor.task.done(), "actor {index} hangs");
+        let panicked = matches!(actor.task.result(), Err(TaskError::Panicked(_)));
+        assert!(!panicked, "actor {index} panicked");
     }
     scene.check_end();
 }
