@@ -401,11 +401,43 @@ impl<T> PromiseFuture<T> {
         }
     }
 
-    /// Calls `callback` through the loop once this is done: see
-    /// [`FutureRef::add_done_callback`] for when.
+    /// Calls `callback` with this promise, to be asked, once it is done.
+    ///
+    /// The callback runs in the context that is current now. A panic in it goes to the loop's exception
+    /// handler.
+    ///
+    /// # Ordering
+    ///
+    /// Through the loop, never at once: see [`FutureRef::add_done_callback`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{PromiseFuture, bare_yield, create_future};
+    ///
+    /// fn callback(future: &PromiseFuture<u32>) {
+    ///     println!("the result is {}", future.result().unwrap());
+    /// }
+    ///
+    /// ouroloop::run(async {
+    ///     let promise = create_future();
+    ///     promise.add_done_callback(callback);
+    ///     promise.set_result(42).unwrap();
+    ///     bare_yield().await; // it is called now
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
     #[track_caller]
-    pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
-        self.as_future_ref().add_done_callback(callback)
+    pub fn add_done_callback(
+        &self,
+        callback: impl FnOnce(&PromiseFuture<T>) + 'static,
+    ) -> CallbackId {
+        // The callback is kept by the promise itself, so it must not keep the promise.
+        let cell = Rc::downgrade(&self.cell);
+        self.as_future_ref().add_done_callback(move |_| {
+            let cell = cell.upgrade().expect("the argument keeps it alive");
+            callback(&PromiseFuture { cell });
+        })
     }
 
     /// Removes a callback that was not queued yet, and gives how many were removed: 0 or 1.

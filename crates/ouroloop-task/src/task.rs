@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use crate::error::TaskError;
-use crate::header::Awaited;
+use crate::header::{Awaited, UNREAD};
 use crate::task_cell::TypedTask;
 use crate::task_ref::{AsFutureRef, FutureRef, TaskRef};
 use crate::tasks::Tasks;
@@ -124,7 +124,8 @@ impl<T> Task<T> {
     /// ```
     pub fn result(&self) -> Result<&T, TaskError> {
         // SAFETY: `take` is called by those alone who own the handle by value, and the loan
-        // borrows the handle.
+        // borrows the handle. The second handle, which a done-callback is lent, lives within a `read`,
+        // during which `take` refuses.
         unsafe { self.typed.lend() }
     }
 
@@ -159,10 +160,11 @@ impl<T> Task<T> {
         }
     }
 
-    /// Calls `callback` with the result once the task is done.
+    /// Calls `callback` with the task, to be asked, once it is done.
     ///
-    /// A result that was moved out before is [`TaskError::ResultTaken`]. The callback runs in the context
-    /// that is current now; a panic in it goes to the loop's exception handler.
+    /// Within the callback [`result`](Task::result) lends the result, and nobody can move it out; one that was
+    /// moved out before is [`TaskError::ResultTaken`]. The callback runs in the context that is current now; a
+    /// panic in it goes to the loop's exception handler.
     ///
     /// # Ordering
     ///
@@ -172,35 +174,44 @@ impl<T> Task<T> {
     /// # Examples
     ///
     /// ```
-    /// use ouroloop::{bare_yield, create_task};
-    /// use std::{cell::Cell, rc::Rc};
+    /// use ouroloop::{Task, bare_yield, create_task};
+    ///
+    /// fn callback(task: &Task<u32>) {
+    ///     match task.result() {
+    ///         Ok(answer) => println!("{}: {answer}", task.name()),
+    ///         Err(error) => println!("{}: {error}", task.name()),
+    ///     }
+    /// }
     ///
     /// ouroloop::run(async {
-    ///     let seen = Rc::new(Cell::new(0));
     ///     let task = create_task(async { 42 });
-    ///     task.add_done_callback({
-    ///         let seen = seen.clone();
-    ///         move |result| seen.set(*result.unwrap())
-    ///     });
+    ///     task.add_done_callback(callback);
     ///     (&task).await.unwrap();
-    ///     bare_yield().await;
-    ///     assert_eq!(seen.get(), 42);
+    ///     bare_yield().await; // it is called now
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     #[track_caller]
     pub fn add_done_callback(
         &self,
-        callback: impl FnOnce(Result<&T, TaskError>) + 'static,
+        callback: impl FnOnce(&Task<T>) + 'static,
     ) -> crate::CallbackId {
         // The callback is kept by the task itself, so it must not keep the task.
-        let task = Rc::downgrade(&self.typed);
+        let typed = Rc::downgrade(&self.typed);
         let mut callback = Some(callback);
         self.as_future_ref().add_done_callback(move |_| {
-            let task = task.upgrade().expect("the argument keeps the task alive");
-            task.read(&mut |result| {
+            let typed = typed.upgrade().expect("the argument keeps the task alive");
+            let task = Task::new(typed);
+            let unread = task.typed.header().has(UNREAD);
+            // This second handle lends the result although somebody else may own the first one and await it
+            // by value: nothing is moved out while `read` is under way.
+            task.typed.read(&mut |_| {
+                if unread {
+                    // The callback may leave the error for others to see.
+                    task.typed.header().set(UNREAD);
+                }
                 if let Some(callback) = callback.take() {
-                    callback(result);
+                    callback(&task);
                 }
             });
         })

@@ -7,18 +7,15 @@
 //! 返回值: to be or not to be
 //! ```
 //!
-//! Run it with `cargo run -p ouroloop --example done_callback`. The callback is given the result
-//! itself, or the error in its place, where asyncio's gets the future to ask.
+//! Run it with `cargo run -p ouroloop --example done_callback`. The callback is given the task, and
+//! asks it for its result.
 
 use std::time::Duration;
 
-use ouroloop::{EventLoop, LoopTasks, RunError, TaskError, new_event_loop, sleep};
+use ouroloop::{EventLoop, LoopTasks, RunError, Task, new_event_loop, sleep};
 
-fn callback(result: Result<&&str, TaskError>) {
-    match result {
-        Ok(result) => println!("返回值: {result}"),
-        Err(error) => println!("{error}"),
-    }
+fn callback(task: &Task<&str>) {
+    println!("返回值: {}", task.result().unwrap());
 }
 
 async fn return_data() -> &'static str {

@@ -32,10 +32,7 @@ pub async fn program() -> Result<(), Box<dyn Error>> {
     let event_loop = get_running_loop()?;
     let promise = event_loop.create_future()?;
     let future = promise.future();
-    future.add_done_callback({
-        let future = future.clone();
-        move |_| callback(&future)
-    });
+    future.add_done_callback(callback);
     event_loop.create_task(set_future_result(promise, Duration::from_secs(2), 42))?;
     future.await?;
     println!("main end!");

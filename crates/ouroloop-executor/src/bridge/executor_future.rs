@@ -117,7 +117,7 @@ impl<T> ExecutorFuture<T> {
 
     /// Calls `callback` through the loop once this is done: see [`FutureRef::add_done_callback`].
     pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
-        self.promise.add_done_callback(callback)
+        self.promise.as_future_ref().add_done_callback(callback)
     }
 
     fn into_eventual(self) -> Eventual<T> {

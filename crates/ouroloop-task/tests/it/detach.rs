@@ -133,16 +133,18 @@ fn h23_callbacks_keep_running_when_all_handles_are_gone() {
         async move {
             let task = create_task(sleep(ms(5)));
             let say = log.clone();
-            task.add_done_callback(move |result| say.say(format!("task:{}", result.is_ok())));
+            task.add_done_callback(move |task| say.say(format!("task:{}", task.result().is_ok())));
             drop(task);
             let promise = create_future::<()>();
             let say = log.clone();
-            promise.add_done_callback(move |_| say.say("promise"));
+            promise.add_done_callback(move |future| {
+                say.say(format!("promise:{}", future.result().is_ok()));
+            });
             running()
                 .call_later(ms(3), move || ignore(promise.set_result(())))
                 .expect("it is open");
             sleep(ms(10)).await;
         }
     });
-    assert_eq!(log.take(), "promise task:true");
+    assert_eq!(log.take(), "promise:true task:true");
 }

@@ -362,8 +362,8 @@ fn h12_a_panic_in_a_done_callback_is_reported_and_the_rest_run() {
 fn h12_a_panic_in_the_typed_callback_of_a_task_leaves_its_result_to_be_taken() {
     let (value, reports) = beside_others(async {
         let task = create_task(async { "value".to_owned() });
-        task.add_done_callback(|result| {
-            assert!(result.is_ok());
+        task.add_done_callback(|task| {
+            assert!(task.result().is_ok());
             quiet_panic("in a callback")
         });
         bare_yield().await;

@@ -156,7 +156,7 @@ fn an_error_that_is_awaited_or_given_to_a_callback_is_not_reported() {
         assert!((&task).await.is_err());
         assert!(fallible().await.is_err());
         let task = fallible();
-        task.add_done_callback(|result| assert!(result.is_err()));
+        task.add_done_callback(|task| assert!(task.result().is_err()));
         drop(task);
         let promise = create_future::<()>();
         let future = promise.future();
@@ -165,6 +165,22 @@ fn an_error_that_is_awaited_or_given_to_a_callback_is_not_reported() {
         sleep(ms(1)).await;
     });
     assert_eq!(reports, [""; 0]);
+}
+
+#[test]
+fn an_error_that_a_callback_does_not_look_at_is_reported() {
+    let reports = reports_of(async {
+        let task = TaskBuilder::new()
+            .fallible()
+            .create_task(async { Err::<(), _>("error") });
+        task.add_done_callback(|task| assert!(task.done() && !task.cancelled()));
+        drop(task);
+        let promise = create_future::<()>();
+        promise.add_done_callback(|future| assert!(future.done() && !future.cancelled()));
+        promise.set_exception("error").expect("it is pending");
+        sleep(ms(1)).await;
+    });
+    assert_eq!(reports.len(), 2);
 }
 
 #[test]

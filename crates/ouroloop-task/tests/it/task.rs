@@ -149,7 +149,7 @@ fn a_callback_sees_whether_the_result_was_taken_before() {
         let task = create_task(async { "value".to_owned() });
         let say = |name: &'static str| {
             let log = log.clone();
-            move |result: Result<&String, TaskError>| match result {
+            move |task: &Task<String>| match task.result() {
                 Ok(value) => log.say(format!("{name}:{value}")),
                 Err(error) => log.say(format!("{name}:{error:?}")),
             }
@@ -180,9 +180,9 @@ fn a_callback_of_a_task_gets_the_value_or_the_error_and_can_be_removed() {
         let (value, error) = (create_task(async { 3 }), create_task(pending::<u32>()));
         for task in [&value, &error] {
             let log = log.clone();
-            task.add_done_callback(move |result| match result {
-                Ok(value) => log.say(value.to_string()),
-                Err(error) => log.say(error.is_cancelled().to_string()),
+            task.add_done_callback(move |task| match task.result() {
+                Ok(value) => log.say(format!("{}={value}", task.name())),
+                Err(_) => log.say(task.cancelled().to_string()),
             });
         }
         let id = value.add_done_callback(|_| unreachable!("it is removed"));
@@ -191,7 +191,7 @@ fn a_callback_of_a_task_gets_the_value_or_the_error_and_can_be_removed() {
         error.cancel();
         bare_yield().await;
         bare_yield().await;
-        assert_eq!(log.take(), "3 true");
+        assert_eq!(log.take(), "Task-2=3 true");
     });
 }
 
@@ -210,6 +210,30 @@ fn a_callback_cannot_move_out_what_it_is_looking_at() {
         });
         assert_eq!(seen.ok(), Some(3));
         assert_eq!(eventual.take().ok(), Some(vec![1, 2, 3]));
+    });
+}
+
+#[test]
+fn nobody_moves_out_what_a_callback_of_a_task_is_lent() {
+    run(async {
+        let log = Log::default();
+        let task = create_task(async { vec![1, 2, 3] });
+        let owner = Rc::new(RefCell::new(None::<Eventual<Vec<i32>>>));
+        task.add_done_callback({
+            let (owner, log) = (owner.clone(), log.clone());
+            move |task| {
+                let lent = task.result().expect("it has a value");
+                let owner = owner.take().expect("it is there by now");
+                assert!(matches!(owner.take(), Err(TaskError::ResultTaken)));
+                log.say(format!("{lent:?}"));
+                drop(owner);
+                log.say(format!("{:?}", task.result().expect("it is still there")));
+            }
+        });
+        owner.replace(Some(task.into_task()));
+        bare_yield().await;
+        bare_yield().await;
+        assert_eq!(log.take(), "[1, 2, 3] [1, 2, 3]");
     });
 }
 
