@@ -21,7 +21,7 @@ use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
 use crate::header::{ASKING, Awaited, Begun, UNREAD};
 use crate::node::Node;
-use crate::scope::{CANCEL_PENDING, Mark, RUNNING, SCHEDULED, ScopeRecord};
+use crate::scope::{ASKED, CANCEL_PENDING, Mark, RUNNING, SCHEDULED, ScopeRecord};
 use crate::tasks::Tasks;
 
 /// Work that is left while a request travels.
@@ -240,6 +240,11 @@ impl Tasks {
             node.directed_at = asking.directed_at;
         }
         node.forwarded = true;
+        let root = scopes.root_of(node.scope);
+        drop((nodes, scopes));
+        if let Some(root) = root {
+            self.scopes.borrow_mut().at_mut(root.index).flags |= ASKED;
+        }
     }
 
     fn target_of(&self, wait: Key) -> WaitTarget {
@@ -267,7 +272,7 @@ impl Tasks {
         let scopes = self.scopes.borrow();
         let nodes = self.nodes.borrow();
         for_each_wait(&scopes, &nodes, top, |key, node| {
-            if !node.fired {
+            if node.is_awaited(&scopes) {
                 frames.push(Frame::Wait(AskingWait {
                     wait: key,
                     directed_at: top,
@@ -281,18 +286,16 @@ impl Tasks {
     /// refused because the request went round in a circle, which nobody else would break.
     fn may_be_woken_below(&self, top: Key) -> bool {
         let mut targets = Vec::new();
-        let woken = for_each_wait(
-            &self.scopes.borrow(),
-            &self.nodes.borrow(),
-            top,
-            |_, node| {
-                if node.fired {
+        let woken = {
+            let scopes = self.scopes.borrow();
+            for_each_wait(&scopes, &self.nodes.borrow(), top, |_, node| {
+                if !node.is_awaited(&scopes) {
                     return false;
                 }
                 targets.extend(node.target.other().cloned());
                 node.target.other().is_none()
-            },
-        );
+            })
+        };
         woken || targets.into_iter().any(may_end)
     }
 
@@ -366,6 +369,44 @@ impl Tasks {
         }
     }
 
+    /// After a step that delivered nothing: a wait that accepted a request, and that nobody has polled
+    /// since it ended, was set aside by the code that had polled it. The request goes where it was
+    /// directed, or it would be lost.
+    #[cold]
+    pub(crate) fn redirect_what_was_missed(&self, root: Key) {
+        let mut missed = Vec::new();
+        let mut asked = false;
+        {
+            let mut scopes = self.scopes.borrow_mut();
+            let mut nodes = self.nodes.borrow_mut();
+            let step = scopes.at(root.index).last_step;
+            let delivered = self.delivered_in.get() == step;
+            let mut ended = Vec::new();
+            for_each_wait(&scopes, &nodes, root, |key, node| {
+                asked |= node.forwarded;
+                if node.unwinds() && node.polled_in != step && !delivered {
+                    ended.push(key);
+                }
+                false
+            });
+            for key in ended {
+                let node = nodes.at_mut(key.index);
+                if let Some(cancelled) = node.cancellation() {
+                    node.forwarded = false;
+                    missed.push((node.directed_at, cancelled));
+                }
+            }
+            if !asked {
+                scopes.at_mut(root.index).flags &= !ASKED;
+            }
+        }
+        for (directed_at, cancelled) in missed {
+            let gone = self.scopes.borrow().get(directed_at).is_none();
+            self.set_must_cancel(if gone { root } else { directed_at }, &cancelled);
+            self.wake(root);
+        }
+    }
+
     /// Lets the scope that is being polled unwind as soon as that poll returns.
     ///
     /// False outside of any task: there is nothing to unwind.
@@ -373,6 +414,7 @@ impl Tasks {
         let current = self.current();
         match self.scopes.borrow_mut().get_mut(current) {
             Some(record) => {
+                self.delivered_in.set(self.current_step());
                 record.rare().mark = Some(Mark {
                     cancelled,
                     target: Key::NONE,

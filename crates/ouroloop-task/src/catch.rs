@@ -292,6 +292,7 @@ impl Scope {
     fn take_mark(&self) -> Option<Cancelled> {
         let mut scopes = self.tasks.scopes.borrow_mut();
         let mark = scopes.get_mut(self.key)?.take_mark()?;
+        self.tasks.delivered_in.set(self.tasks.current_step());
         Some(mark.cancelled)
     }
 

@@ -21,6 +21,7 @@ use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
 use crate::header::{Awaited, ENDED_CANCELLED, Header};
 use crate::resource::Resource;
+use crate::scope::ScopeRecord;
 use crate::task_ref::FutureRef;
 
 pub(crate) struct Node {
@@ -31,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) scope_prev: u32,
     /// What it waits for is done, and whoever waits was told.
     pub(crate) fired: bool,
+    /// The step of its task in which it was last polled.
+    pub(crate) polled_in: u32,
     /// A request to cancel was passed on through this wait, and accepted.
     pub(crate) forwarded: bool,
     /// The scope at which that request was directed; of several, the outermost.
@@ -91,6 +94,7 @@ impl Node {
             scope_next: NIL,
             scope_prev: NIL,
             fired: false,
+            polled_in: 0,
             forwarded: false,
             directed_at: Key::NONE,
             wake,
@@ -107,6 +111,21 @@ impl Node {
                 self.wake = other;
                 None
             }
+        }
+    }
+
+    /// Whether its task waits for it: one that the task has polled and kept, and did not poll in its last
+    /// step, is set aside, and a request that it accepted would get lost.
+    pub(crate) fn is_awaited(&self, scopes: &Arena<ScopeRecord>) -> bool {
+        match self.wake {
+            Wake::Task(root) => {
+                !self.fired
+                    && scopes
+                        .get(root)
+                        .is_some_and(|record| record.last_step == self.polled_in)
+            }
+            // Who polls by wakers of its own polls only what was woken.
+            _ => !self.fired,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct ScopeRecord {
     pub(crate) last_wait: u32,
     pub(crate) count: u32,
     pub(crate) flags: u32,
+    /// Of a root: the number of its last step.
+    pub(crate) last_step: u32,
     /// The timer of its deadline, if it has one that is not due yet.
     pub(crate) timer: Option<TimerKey>,
     /// How many queued expiries were called off, and are to be ignored.
@@ -66,6 +68,8 @@ pub(crate) const RUNNING: u32 = 1 << 1;
 pub(crate) const WOKEN: u32 = 1 << 2;
 /// Of a root: some scope of its task has `must_cancel`.
 pub(crate) const CANCEL_PENDING: u32 = 1 << 3;
+/// Of a root: a wait below it has accepted a request, and may not have delivered it yet.
+pub(crate) const ASKED: u32 = 1 << 8;
 /// Its catch is being awaited, so that it is in the list of its parent.
 pub(crate) const LINKED: u32 = 1 << 4;
 /// Its deadline passed, and it was cancelled for that.
@@ -88,6 +92,7 @@ impl ScopeRecord {
             last_wait: NIL,
             count: 0,
             flags: 0,
+            last_step: 0,
             timer: None,
             stale_expiries: 0,
             rare: None,
@@ -105,7 +110,8 @@ impl ScopeRecord {
 
     /// Of a root: its task leaves the ready queue and is polled.
     #[inline]
-    pub(crate) fn begin_step(&mut self) -> Rc<dyn TaskObject> {
+    pub(crate) fn begin_step(&mut self, step: u32) -> Rc<dyn TaskObject> {
+        self.last_step = step;
         self.flags = self.flags & !(SCHEDULED | WOKEN) | RUNNING | STARTED;
         self.cell.clone().expect("only root scopes are scheduled")
     }

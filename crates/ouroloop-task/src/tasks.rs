@@ -30,7 +30,7 @@ use crate::cancel::AskStack;
 use crate::error::TaskError;
 use crate::header::{Awaited, Header};
 use crate::node::{DoneCallback, Node, Wake};
-use crate::scope::{CANCEL_PENDING, RUNNING, SCHEDULED, STARTED, ScopeRecord, WOKEN};
+use crate::scope::{ASKED, CANCEL_PENDING, RUNNING, SCHEDULED, STARTED, ScopeRecord, WOKEN};
 use crate::task_cell::TaskObject;
 use crate::task_ref::{FutureRef, TaskInfo};
 use crate::waker;
@@ -42,6 +42,11 @@ pub(crate) struct Tasks {
     pub(crate) nodes: RefCell<Arena<Node>>,
     current: Cell<Key>,
     current_root: Cell<Key>,
+    /// How many steps there were, and which of them is under way.
+    steps: Cell<u32>,
+    current_step: Cell<u32>,
+    /// The last step in which a cancellation was delivered.
+    pub(crate) delivered_in: Cell<u32>,
     last_id: Cell<u64>,
     /// The promises that other threads may set.
     pub(crate) remotes: RefCell<Arena<Box<dyn Any>>>,
@@ -82,6 +87,9 @@ impl Tasks {
             nodes: RefCell::new(Arena::new()),
             current: Cell::new(Key::NONE),
             current_root: Cell::new(Key::NONE),
+            steps: Cell::new(0),
+            current_step: Cell::new(0),
+            delivered_in: Cell::new(0),
             last_id: Cell::new(0),
             remotes: RefCell::new(Arena::new()),
             factory: RefCell::new(None),
@@ -168,6 +176,11 @@ impl Tasks {
     #[inline]
     pub(crate) fn current_root(&self) -> Key {
         self.current_root.get()
+    }
+
+    #[inline]
+    pub(crate) fn current_step(&self) -> u32 {
+        self.current_step.get()
     }
 
     #[inline]
@@ -381,9 +394,16 @@ impl Tasks {
             drop(scopes);
             return self.step_with_cancellation(root);
         }
-        let cell = record.begin_step();
+        let step = self.next_step();
+        let cell = record.begin_step(step);
         drop(scopes);
-        self.poll(root, cell);
+        self.poll(root, cell, step);
+    }
+
+    fn next_step(&self) -> u32 {
+        let step = self.steps.get().wrapping_add(1);
+        self.steps.set(step);
+        step
     }
 
     /// A step that has a cancellation to deliver first.
@@ -391,10 +411,12 @@ impl Tasks {
     fn step_with_cancellation(&self, root: Key) {
         // Still scheduled: what this wakes must not queue the task once more.
         self.deliver(root);
+        let step = self.next_step();
         let (started, cell, mark) = {
             let mut scopes = self.scopes.borrow_mut();
             let record = scopes.at_mut(root.index);
-            (record.has(STARTED), record.begin_step(), record.take_mark())
+            let started = record.has(STARTED);
+            (started, record.begin_step(step), record.take_mark())
         };
         match mark {
             Some(mark) => {
@@ -408,15 +430,17 @@ impl Tasks {
                 }
                 self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled)));
             }
-            None => self.poll(root, cell),
+            None => self.poll(root, cell, step),
         }
     }
 
-    fn poll(&self, root: Key, cell: Rc<dyn TaskObject>) {
+    fn poll(&self, root: Key, cell: Rc<dyn TaskObject>, step: u32) {
         let waker = waker::of(self.event_loop.id(), self.client(), root);
+        let outer_step = self.current_step.replace(step);
         let polled = self.inside(root, cell.info(), || {
             catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)))
         });
+        self.current_step.set(outer_step);
 
         let mut scopes = self.scopes.borrow_mut();
         let record = scopes.at_mut(root.index);
@@ -473,6 +497,9 @@ impl Tasks {
         drop(scopes);
         if woken {
             self.event_loop.schedule(self.word(STEP, root));
+        }
+        if flags & ASKED != 0 {
+            self.redirect_what_was_missed(root);
         }
         if flags & CANCEL_PENDING != 0 {
             self.pass_on(root);

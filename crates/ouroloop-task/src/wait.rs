@@ -81,7 +81,9 @@ impl Wait {
         }
         let scope = self.tasks.current();
         let mut nodes = self.tasks.nodes.borrow_mut();
-        self.key = nodes.insert(Node::new(Target::Other(target.clone()), wake));
+        let mut node = Node::new(Target::Other(target.clone()), wake);
+        node.polled_in = self.tasks.current_step();
+        self.key = nodes.insert(node);
         nodes.link(target.header(), self.key.index);
         self.tasks
             .scopes
@@ -127,6 +129,7 @@ fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
         return Poll::Ready(());
     };
     if !node.fired {
+        node.polled_in = tasks.current_step();
         let scope = tasks.current();
         let stays = match &node.wake {
             Wake::Task(root) => *root == tasks.current_root() && tasks.is_own_waker(cx.waker()),

@@ -1,13 +1,16 @@
 //! Requests to cancel: every case that was observed of asyncio, to the iteration.
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
+use std::future::{Future, IntoFuture, pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use ouroloop_core::ContextVar;
 use ouroloop_task::{
-    AsFutureRef, CancelledBy, Task, TaskBuilder, TaskError, TaskRef, bare_yield, catch_cancelled,
-    create_future, create_task, current_task, raise_cancelled,
+    AsFutureRef, CancelledBy, Task, TaskBuilder, TaskError, TaskRef, Waiter, bare_yield,
+    catch_cancelled, create_future, create_task, current_task, raise_cancelled,
 };
 
 use crate::support::{Log, World, hops, iteration, message_of, ms, on_drop, run, running, sleep};
@@ -690,5 +693,98 @@ fn a_destructor_may_cancel_its_own_task_and_others() {
         bare_yield().await;
         assert!(task.cancelled() && other.cancelled());
         assert_eq!(count.get(), 1);
+    });
+}
+
+/// Polls once with the task's own waker, as a `select!` does, and goes on.
+async fn poll_once_here<F: Future + Unpin>(future: &mut F) -> bool {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_ready())).await
+}
+
+#[test]
+fn a_wait_that_was_set_aside_does_not_swallow_a_request() {
+    run(async {
+        for deadline in [None, Some(Duration::from_secs(3600))] {
+            let task = create_task(async move {
+                let mut kept = Waiter::new();
+                if let Some(deadline) = deadline {
+                    kept.fire_at(deadline).expect("the loop is open");
+                }
+                assert!(!poll_once_here(&mut kept).await);
+                // Nothing of ours: only a waker that nobody calls.
+                pending::<()>().await;
+                drop(kept);
+            });
+            bare_yield().await;
+            bare_yield().await;
+            assert!(task.cancel());
+            bare_yield().await;
+            bare_yield().await;
+            assert!(task.cancelled(), "it waits for nothing that could accept");
+        }
+    });
+}
+
+#[test]
+fn a_wait_that_was_set_aside_in_an_earlier_step_is_not_cancelled_with_the_rest() {
+    run(async {
+        let task = create_task(async move {
+            let mut kept = Waiter::new();
+            assert!(!poll_once_here(&mut kept).await);
+            bare_yield().await;
+            assert!(catch_cancelled(Waiter::new()).await.is_err());
+            // The request was for what was awaited then, and is swallowed.
+            !poll_once_here(&mut kept).await
+        });
+        for _ in 0..4 {
+            bare_yield().await;
+        }
+        assert!(task.cancel());
+        assert!(task.await.expect("it swallowed the request"));
+    });
+}
+
+#[test]
+fn a_task_that_was_set_aside_ends_late_and_takes_the_request_along() {
+    run(async {
+        let inner = create_task(async {
+            let caught = catch_cancelled(Waiter::new()).await;
+            bare_yield().await;
+            bare_yield().await;
+            caught.expect_err("it was asked").raise().await
+        });
+        let inner = Rc::new(inner);
+        let of_inner = inner.clone();
+        let outer = create_task(async move {
+            let mut kept = (&*of_inner).into_future();
+            assert!(!poll_once_here(&mut kept).await);
+            pending::<()>().await;
+        });
+        bare_yield().await;
+        bare_yield().await;
+        assert!(outer.cancel());
+        for _ in 0..8 {
+            bare_yield().await;
+        }
+        assert!(inner.cancelled() && outer.cancelled());
+    });
+}
+
+#[test]
+fn a_wait_that_is_polled_again_can_be_cancelled_again() {
+    run(async {
+        let task = create_task(async {
+            let mut kept = Waiter::new();
+            assert!(!poll_once_here(&mut kept).await);
+            bare_yield().await;
+            kept.await;
+        });
+        for _ in 0..4 {
+            bare_yield().await;
+        }
+        assert!(task.cancel());
+        bare_yield().await;
+        bare_yield().await;
+        assert!(task.cancelled());
     });
 }
