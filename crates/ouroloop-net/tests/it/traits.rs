@@ -1,7 +1,10 @@
 //! The traits of futures-io.
 
+use std::future::{Future, pending, poll_fn};
 use std::io::Write;
 use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::Poll;
 
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use ouroloop_task::create_task;
@@ -115,5 +118,26 @@ fn a_closed_writer_takes_no_more() {
         writer.close();
         let error = AsyncWriteExt::write(&mut writer, b"a").await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_write_that_is_dropped_while_it_waits_swallows_no_request_to_cancel() {
+    run(async {
+        let (_reader, mut writer, _peer) = pair().await;
+        fill(&writer).await;
+        writer.set_write_buffer_limits(0, 0).unwrap();
+        let task = create_task(async move {
+            let mut write = AsyncWriteExt::write(&mut writer, b"too much");
+            let waits = poll_fn(|cx| Poll::Ready(Pin::new(&mut write).poll(cx).is_pending())).await;
+            assert!(waits, "the queue is above its mark");
+            drop(write);
+            pending::<()>().await;
+            drop(writer);
+        });
+        turns().await;
+        assert!(task.cancel());
+        turns().await;
+        assert!(task.cancelled());
     });
 }
