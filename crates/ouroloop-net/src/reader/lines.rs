@@ -1,5 +1,6 @@
 //! The lines of a reader as a stream.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +10,8 @@ use super::StreamReader;
 use super::until::Search;
 use crate::error::NetError;
 
-/// The stream of [`StreamReader::lines`], which has an example.
+/// The stream of [`StreamReader::lines`], which has an example: take the lines by [`next`](Lines::next), or by
+/// `StreamExt` of futures-util.
 ///
 /// # Cancellation
 ///
@@ -28,6 +30,22 @@ impl<'a> Lines<'a> {
             search: Search::newline(),
             ended: false,
         }
+    }
+
+    /// Reads the next line, with its `\n`; `None` at the end. The last one may have no `\n`.
+    ///
+    /// [`StreamReader::lines`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::LineTooLong`] for a line that is longer than the limit, after which the next line comes; any
+    /// other error is the last item.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost: what was received is in the reader's buffer.
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, NetError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 

@@ -313,13 +313,12 @@ impl StreamReader {
 
     /// Gives the lines as a stream, up to the end: asyncio's `async for line in reader`.
     ///
-    /// Its items are what [`readline`](Self::readline) gives. It ends after an error, except that it
-    /// goes on with the next line after [`NetError::LineTooLong`].
+    /// Its items are what [`readline`](Self::readline) gives, taken by [`next`](Lines::next). It ends after an
+    /// error, except that it goes on with the next line after [`NetError::LineTooLong`].
     ///
     /// # Examples
     ///
     /// ```
-    /// use futures_util::StreamExt;
     /// # use ouroloop::{NetError, open_connection, start_server};
     /// # ouroloop::run(async {
     /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"one\ntwo\n");

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use ouroloop_core::{LoopError, LoopRef};
-use ouroloop_task::{LoopTasks, TaskError};
+use ouroloop_task::TaskError;
 
 pub(crate) use self::lookups::Lookups;
 use crate::error::NetError;
@@ -20,8 +20,8 @@ use crate::net::Net;
 /// Looks up the addresses of a name, in the order in which they are to be tried: asyncio's
 /// `loop.getaddrinfo`.
 ///
-/// An address is its own answer, without a thread. Else the system is asked, on one of at most 16
-/// threads that the loop has for this alone; further questions wait for their turn.
+/// An address is its own answer, without a thread. Else the system is asked, on a thread that the loop has for this alone;
+/// at most 16 questions that somebody waits for are asked at once, and the others wait for their turn.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ use crate::net::Net;
 /// # Cancellation
 ///
 /// Returns at once. A question that waits for its turn is never asked; the late answer to any other
-/// is dropped.
+/// is dropped. The next question takes its turn, on another thread if this one is still held up (there are at most 64).
 ///
 /// # Ordering
 ///
@@ -61,24 +61,19 @@ pub async fn getaddrinfo(host: impl AsRef<str>, port: u16) -> Result<Vec<SocketA
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let net = Net::running()?;
-    let promise = net.event_loop().create_future()?;
-    let _place = net.lookups().ask(host, port, promise.remote())?;
-    let answer: Result<Vec<SocketAddr>, TaskError> = promise.await;
-    match answer {
-        Ok(addrs) if addrs.is_empty() => Err(not_found(
+    match net.lookups().ask(host, port).await {
+        Ok(Ok(addrs)) if addrs.is_empty() => Err(not_found(
             host,
             io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
         )),
-        Ok(addrs) => Ok(addrs),
+        Ok(Ok(addrs)) => Ok(addrs),
+        Ok(Err(source)) => Err(not_found(host, source)),
         Err(TaskError::LoopClosed) => Err(NetError::LoopClosed),
-        Err(TaskError::BrokenPromise) => {
+        Err(TaskError::Panicked(_)) => {
             Err(not_found(host, io::Error::other("the resolver panicked")))
         }
-        Err(error) => {
-            let source = error.downcast_ref::<io::Error>().map(crate::error::again);
-            let source = source.unwrap_or_else(|| io::Error::other(error));
-            Err(not_found(host, source))
-        }
+        // There is no thread to be had.
+        Err(error) => Err(NetError::Io(io::Error::other(error))),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use ouroloop_combinators::{sleep, timeout};
 use ouroloop_core::{EventLoop, get_running_loop, new_event_loop};
+use ouroloop_executor::to_thread;
 use ouroloop_net::{LoopNet, NetError, Resolver, getaddrinfo, open_connection};
 use ouroloop_task::create_task;
 
@@ -25,15 +26,17 @@ struct Stalled {
 impl Stalled {
     fn resolver(&self) -> Resolver {
         let it = self.clone();
-        Resolver::new(move |name, port| {
-            it.asked.fetch_add(1, Ordering::SeqCst);
-            it.inside.fetch_add(1, Ordering::SeqCst);
-            let open = it.open.0.lock().unwrap();
-            let _open = it.open.1.wait_while(open, |open| !*open).unwrap();
-            it.inside.fetch_sub(1, Ordering::SeqCst);
-            let last = name.trim_start_matches('n').parse().unwrap_or(0);
-            Ok(vec![([10, 0, 0, last], port).into()])
-        })
+        Resolver::new(move |name, port| it.resolve(name, port))
+    }
+
+    fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let open = self.open.0.lock().unwrap();
+        let _open = self.open.1.wait_while(open, |open| !*open).unwrap();
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        let last = name.trim_start_matches('n').parse().unwrap_or(0);
+        Ok(vec![([10, 0, 0, last], port).into()])
     }
 
     fn release(&self) {
@@ -168,6 +171,31 @@ fn h18_a_cancelled_lookup_returns_at_once_and_its_answer_is_dropped() {
         assert_eq!(stalled.asked.load(Ordering::SeqCst), 17);
     });
     event_loop.close().unwrap();
+}
+
+#[test]
+fn h18_lookups_that_nobody_waits_for_hold_back_no_other() {
+    let event_loop = new_event_loop().unwrap();
+    let dead = Stalled::default();
+    let stalled = dead.clone();
+    event_loop
+        .set_getaddrinfo(Resolver::new(move |name, port| match name {
+            "alive" => Ok(vec![([10, 0, 0, 99], port).into()]),
+            name => stalled.resolve(name, port),
+        }))
+        .unwrap();
+    let inside = dead.clone();
+    run_on(&event_loop, async move {
+        let lookups = (0..16).map(|_| timeout(Duration::from_millis(20), getaddrinfo("n1", 80)));
+        assert!(join_all(lookups).await.iter().all(Result::is_err));
+        assert_eq!(inside.inside(), 16, "each still has its thread");
+        let other = to_thread(|| 1).await.unwrap();
+        let addrs = getaddrinfo("alive", 80).await.unwrap();
+        assert_eq!((other, addrs[0].ip().to_string()), (1, "10.0.0.99".into()));
+        assert_eq!(inside.inside(), 16, "nobody waited for one of them");
+    });
+    event_loop.close().unwrap();
+    dead.release();
 }
 
 #[test]
