@@ -11,7 +11,6 @@
 use std::error::Error;
 use std::time::Instant;
 
-use futures_util::StreamExt;
 use http::Uri;
 use ouroloop::{as_completed, create_task, open_connection};
 

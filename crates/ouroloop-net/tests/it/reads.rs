@@ -202,6 +202,24 @@ fn lines_go_to_the_end() {
 }
 
 #[test]
+fn the_next_line_is_taken_without_the_adapters_of_streams_and_a_cancelled_wait_loses_none() {
+    run(async {
+        let (mut reader, _writer, mut peer) = pair().await;
+        peer.write_all(b"one\ntw").unwrap();
+        let mut lines = reader.lines();
+        let line = lines.next().await;
+        assert_eq!(line.unwrap().unwrap(), b"one\n");
+        let soon = Duration::from_millis(5);
+        assert!(timeout(soon, lines.next()).await.is_err());
+        peer.write_all(b"o").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        let line = lines.next().await;
+        assert_eq!(line.unwrap().unwrap(), b"two");
+        assert!(lines.next().await.is_none());
+    });
+}
+
+#[test]
 fn lines_end_after_an_error() {
     run(async {
         let (mut reader, _writer, peer) = pair().await;
