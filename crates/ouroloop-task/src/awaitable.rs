@@ -1,6 +1,7 @@
 //! "A coroutine or a task": what asyncio's functions take.
 
 use std::future::{Future, IntoFuture};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -64,9 +65,9 @@ pub trait Awaitable {
 }
 
 /// Something that can run beside its caller: a coroutine, which becomes a task, or what exists
-/// already. This is asyncio's `ensure_future`.
+/// already.
 ///
-/// `gather`, `as_completed` and `shield` take these. What runs in a task outlives the call that
+/// `gather`, `as_completed` and [`ensure_future`] take these. What runs in a task outlives the call that
 /// made it, so a coroutine has to own what it uses. Programs name this trait only to write functions
 /// that take what asyncio's take.
 ///
@@ -89,7 +90,6 @@ pub trait Awaitable {
     label = "neither a task nor a coroutine that owns what it uses",
     note = "pass `async move {{ ... }}` that borrows nothing, a `Task`, a `PromiseFuture`, or a reference to one whose result is `Clone`"
 )]
-#[doc(alias = "ensure_future")]
 pub trait IntoTask: Awaitable {
     /// Makes it run on `event_loop`, if it does not run yet.
     ///
@@ -135,6 +135,52 @@ pub trait IntoTask: Awaitable {
             Ok(eventual) => eventual,
             Err(error) => panic!("into_task: {error}"),
         }
+    }
+}
+
+/// Makes a task of a coroutine, and leaves tasks and promises as they are: asyncio's `ensure_future`.
+///
+/// For functions that take either. What they get can be awaited, cancelled and asked. To make a task of a
+/// coroutine, [`create_task`](crate::create_task) is the plainer way.
+///
+/// On a loop that is not running: [`IntoTask::into_task_on`].
+///
+/// # Panics
+///
+/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
+///
+/// # Differences from asyncio
+///
+/// A task or promise of another loop is no error yet: awaiting what this gives is
+/// [`TaskError::WrongLoop`]. What is none of the three does not compile; any other awaitable goes into an
+/// `async` block.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{IntoTask, create_task, ensure_future};
+/// use std::future::pending;
+///
+/// fn give_up(on: impl IntoTask<Output: 'static>) {
+///     let task = ensure_future(on);
+///     task.cancel();
+///     println!("{} is not wanted any more", task.task_name().unwrap());
+/// }
+///
+/// ouroloop::run(async {
+///     let task = create_task(pending::<()>());
+///     give_up(&task); // this very task
+///     give_up(async { 42 }); // a new one, which never starts
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
+#[track_caller]
+pub fn ensure_future<A: IntoTask>(awaitable: A) -> Eventual<A::Output> {
+    let tasks = running_tasks("ensure_future", ", or use `into_task_on(&event_loop)`");
+    match awaitable.into_task_on(&tasks.event_loop) {
+        Ok(eventual) => eventual,
+        Err(error) => panic!("ensure_future: {error}"),
     }
 }
 
@@ -184,11 +230,12 @@ where
     }
 }
 
-/// The result of something that runs beside its caller, whatever kind of thing that is: what
-/// [`IntoTask`] makes.
+/// Something that runs beside its caller, whatever kind of thing that is: what [`ensure_future`] makes of a
+/// coroutine, a task or a promise.
 ///
 /// Awaiting it gives the result: moved out if it was made of a handle by value, cloned if it was
-/// made of a reference. For those who build combinators; programs need it not.
+/// made of a reference. What it has whatever it is made of, such as `cancel` and `done`, is on
+/// [`FutureRef`], which this dereferences to.
 ///
 /// # Errors
 ///
@@ -352,6 +399,14 @@ fn read<T, R>(task: &dyn TypedTask<T>, look: impl Fn(&T) -> R) -> Result<R, Task
     let mut seen = None;
     task.read(&mut |result| seen = Some(result.map(&look)));
     seen.unwrap_or(Err(TaskError::InvalidState))
+}
+
+impl<T> Deref for Eventual<T> {
+    type Target = FutureRef;
+
+    fn deref(&self) -> &FutureRef {
+        &self.future
+    }
 }
 
 impl<T> AsFutureRef for Eventual<T> {

@@ -24,7 +24,7 @@ mod wait;
 mod wait_graph;
 mod waker;
 
-pub use awaitable::{Awaitable, Eventual, EventualValue, InPlace, IntoTask};
+pub use awaitable::{Awaitable, Eventual, EventualValue, InPlace, IntoTask, ensure_future};
 pub use builder::{FallibleBuilder, TaskBuilder, TaskFactory, create_task, eager_task_factory};
 pub use catch::{Catch, Never, Raise, Scope, ScopeHandle, catch_cancelled, raise_cancelled};
 pub use error::{Cancelled, CancelledBy, InvalidState, RunError, TaskError};

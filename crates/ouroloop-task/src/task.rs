@@ -129,9 +129,13 @@ impl<T> Task<T> {
         unsafe { self.typed.lend() }
     }
 
-    /// Gives what the task ended with instead of a value, if anything, without waiting.
+    /// Gives the error that the task ended with, if any, without waiting.
     ///
-    /// Having asked counts as having looked at the error, so it is not reported as never retrieved.
+    /// Having asked counts as having looked at the error, so it is not reported as never retrieved. An `Err`
+    /// among the values of a task is no error unless the task was told so. One that was told by
+    /// [`expect_errors`](Task::expect_errors) has an error that says so, and the `Err` itself stays the
+    /// [`result`](Task::result); one that was made [fallible](crate::TaskBuilder::fallible) has it here, as
+    /// [`TaskError::Failed`].
     ///
     /// # Errors
     ///
@@ -154,6 +158,7 @@ impl<T> Task<T> {
     /// ```
     pub fn exception(&self) -> Result<Option<TaskError>, TaskError> {
         match self.result() {
+            Ok(_) if self.typed.ended_in_error() => Ok(Some(TaskError::failed(ErrorIsValue))),
             Ok(_) => Ok(None),
             Err(error @ (TaskError::InvalidState | TaskError::Cancelled(_))) => Err(error),
             Err(error) => Ok(Some(error)),
@@ -230,8 +235,9 @@ impl<T> Task<T> {
 impl<T, E> Task<Result<T, E>> {
     /// Says that an `Err` of this task is an error: see [`TaskBuilder::fallible`](crate::TaskBuilder::fallible).
     ///
-    /// From then on it wins over a cancellation that was not delivered, and goes to the loop's
-    /// exception handler if nobody ever looks at it. The task's value stays the `Result`.
+    /// From then on it wins over a cancellation that was not delivered, `wait` with `FIRST_EXCEPTION` stops at
+    /// it, [`exception`](Task::exception) tells of it, and it goes to the loop's exception handler if nobody
+    /// ever looks at it. The task's value stays the `Result`.
     ///
     /// # Examples
     ///
@@ -243,6 +249,7 @@ impl<T, E> Task<Result<T, E>> {
     ///     task.expect_errors();
     ///     bare_yield().await;
     ///     assert!(task.as_future_ref().ended_in_error());
+    ///     assert!(task.exception().unwrap().is_some());
     ///     assert_eq!(task.await.unwrap(), Err("no paper"));
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
@@ -251,6 +258,11 @@ impl<T, E> Task<Result<T, E>> {
         self.typed.set_error_check(Result::is_err);
     }
 }
+
+/// Stands for an error that is a value of a task, and stays there.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the task gave an `Err`; ask `result()` for it, or await the task")]
+struct ErrorIsValue;
 
 impl<T> Deref for Task<T> {
     type Target = TaskRef;

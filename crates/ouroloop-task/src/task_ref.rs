@@ -228,6 +228,24 @@ impl FutureRef {
         1
     }
 
+    /// Tells whether this is a reference to the very same thing: Python's `is`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AsFutureRef, create_task};
+    ///
+    /// ouroloop::run(async {
+    ///     let (one, two) = (create_task(async {}), create_task(async {}));
+    ///     let done = one.as_future_ref();
+    ///     assert!(done.is(&one) && !done.is(&two));
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    pub fn is(&self, other: &impl AsFutureRef) -> bool {
+        *self == other.as_future_ref()
+    }
+
     /// Gives the loop that it belongs to: asyncio's `get_loop`.
     #[doc(alias = "get_loop")]
     pub fn event_loop(&self) -> EventLoop {
@@ -258,6 +276,7 @@ impl FutureRef {
     }
 
     /// Gives the name of the task, if it is one: [`TaskRef::name`].
+    #[doc(alias = "get_name")]
     pub fn task_name(&self) -> Option<Rc<str>> {
         self.0.task().map(TaskInfo::name)
     }

@@ -1,9 +1,8 @@
 //! What `ensure_future` takes: asyncio's function that makes a task of a coroutine, and leaves
 //! tasks and futures as they are.
 //!
-//! Here it is the method `into_task` of coroutines, tasks and promises; other awaitables are
-//! awaited in an `async` block, as asyncio does it. It prints, with a second before the last
-//! line:
+//! It takes coroutines, tasks and promises; other awaitables are awaited in an `async` block, as
+//! asyncio does it. It prints, with a second before the last line:
 //!
 //! ```text
 //! a coroutine becomes a task: Task-2
@@ -19,7 +18,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
-use ouroloop::{AsFutureRef, IntoTask, TaskError, create_future, sleep};
+use ouroloop::{AsFutureRef, TaskError, create_future, ensure_future, sleep};
 
 /// An awaitable: its `into_future` is what Python calls `__await__`.
 struct Answer;
@@ -42,26 +41,22 @@ async fn coroutine() -> &'static str {
 
 /// Gives it one thing of each kind.
 pub async fn program() -> Result<(), TaskError> {
-    let task = coroutine().into_task();
-    let future = task.as_future_ref();
-    println!(
-        "a coroutine becomes a task: {}",
-        future.task_name().unwrap()
-    );
+    let task = ensure_future(coroutine());
+    let name = task.task_name().unwrap();
+    println!("a coroutine becomes a task: {name}");
 
-    let same = task.into_task().as_future_ref() == future;
+    let before = task.as_future_ref();
+    let same = ensure_future(task).is(&before);
     println!("a task is returned as it is: {same}");
 
-    let promise = create_future::<()>();
-    let same = (&promise).into_task().as_future_ref() == promise.as_future_ref();
+    let future = create_future::<()>();
+    let same = ensure_future(&future).is(&future);
     println!("so is a future: {same}");
 
-    let task = async { Answer.await }.into_task();
-    let name = task.as_future_ref().task_name().unwrap();
-    println!(
-        "an awaitable is awaited in a new task: {name} {}",
-        task.await?
-    );
+    let task = ensure_future(async { Answer.await });
+    let name = task.task_name().unwrap();
+    let answer = task.await?;
+    println!("an awaitable is awaited in a new task: {name} {answer}");
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub use ouroloop_task::{
     LoopTasks, Promise, PromiseFuture, RemotePromise, RunError, Task, TaskBuilder, TaskError,
     TaskFactory, TaskRef, TaskState, TaskWaits, WaitGraph, all_tasks, bare_yield,
     capture_call_graph, catch_cancelled, create_future, create_task, current_task, current_task_id,
-    eager_task_factory, format_call_graph, print_call_graph, raise_cancelled,
+    eager_task_factory, ensure_future, format_call_graph, print_call_graph, raise_cancelled,
 };
 #[cfg(feature = "testkit")]
 pub use ouroloop_testkit as testkit;

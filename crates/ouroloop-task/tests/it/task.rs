@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ouroloop_core::{LoopError, new_event_loop};
 use ouroloop_task::{
     AsFutureRef, Awaitable, Eventual, IntoTask, LoopTasks, Task, TaskBuilder, TaskError, all_tasks,
-    bare_yield, create_future, create_task, current_task,
+    bare_yield, create_future, create_task, current_task, ensure_future,
 };
 
 use crate::support::{Log, World, hops, ms, panics, run, running, sleep};
@@ -338,10 +338,23 @@ fn a_fallible_task_gives_what_is_in_its_result_and_shares_its_error() {
 
 #[test]
 fn to_make_a_task_without_a_running_loop_panics_and_says_what_to_do() {
-    for (function, payload) in [
-        ("create_task", panics(|| drop(create_task(async {})))),
-        ("create_future", panics(|| drop(create_future::<()>()))),
-        ("all_tasks", panics(|| drop(all_tasks()))),
+    for (function, or, payload) in [
+        (
+            "create_task",
+            "create_task",
+            panics(|| drop(create_task(async {}))),
+        ),
+        (
+            "create_future",
+            "create_future",
+            panics(|| drop(create_future::<()>())),
+        ),
+        ("all_tasks", "all_tasks", panics(|| drop(all_tasks()))),
+        (
+            "ensure_future",
+            "into_task_on",
+            panics(|| drop(ensure_future(async {}))),
+        ),
     ] {
         let payload = payload.expect_err("no loop is running");
         let text = payload
@@ -349,7 +362,7 @@ fn to_make_a_task_without_a_running_loop_panics_and_says_what_to_do() {
             .cloned()
             .unwrap_or_default();
         let says = format!(
-            "{function}: no running event loop: call it from a task or a callback of a loop, or use `{function}("
+            "{function}: no running event loop: call it from a task or a callback of a loop, or use `{or}("
         );
         assert!(text.starts_with(&says), "{text:?}");
     }
@@ -457,6 +470,46 @@ fn whatever_can_be_awaited_becomes_an_eventual() {
         assert_eq!(create_task(async {}).id(), before + 2);
         assert_eq!(task.await.ok(), Some(2));
     });
+}
+
+#[test]
+fn ensure_future_makes_a_task_of_a_coroutine_and_leaves_the_rest_as_it_is() {
+    run(async {
+        let promise = create_future::<u32>();
+        let task = create_task(pending::<u32>());
+        assert!(ensure_future(&promise).is(&promise));
+        assert_eq!(ensure_future(&promise).task_name(), None);
+        let same = ensure_future(task);
+        assert_eq!(same.task_name().as_deref(), Some("Task-2"));
+        let made = ensure_future(async { 1 });
+        assert_eq!(made.task_name().as_deref(), Some("Task-3"));
+        assert!(!made.is(&same));
+        assert!(same.cancel() && !same.done());
+        bare_yield().await;
+        assert!(same.done() && same.cancelled() && !made.cancelled());
+        assert_eq!(made.await.ok(), Some(1));
+    });
+}
+
+#[test]
+fn an_err_that_was_said_to_be_an_error_is_an_exception_and_stays_the_value() {
+    let world = World::new();
+    world.run(async {
+        let unsaid = create_task(async { Err::<(), _>("no paper") });
+        let said = create_task(async { Err::<(), _>("no paper") });
+        let well = create_task(async { Ok::<_, &str>(()) });
+        said.expect_errors();
+        well.expect_errors();
+        assert!(matches!(said.exception(), Err(TaskError::InvalidState)));
+        bare_yield().await;
+        assert!(matches!(unsaid.exception(), Ok(None)));
+        assert!(matches!(well.exception(), Ok(None)));
+        let error = said.exception().expect("it is done").expect("an error");
+        assert!(error.to_string().contains("result()"), "{error}");
+        assert_eq!(said.result().ok(), Some(&Err("no paper")));
+        drop(said);
+    });
+    assert_eq!(world.take_reports(), [""; 0], "it was looked at");
 }
 
 #[test]
