@@ -14,6 +14,7 @@ mod layers;
 mod loom;
 mod miri;
 mod steps;
+mod stress;
 mod table;
 mod test;
 mod workspace;
@@ -84,6 +85,16 @@ enum Command {
     /// executions there were. Has a build folder of its own, since all is built with another cfg.
     Loom,
 
+    /// What crosses threads, for long: 10 million jobs, 10,000 starts and stops (a minute)
+    ///
+    /// The tests of these things are small copies of what this runs. With `--sanitize-threads` runs the
+    /// usual tests under ThreadSanitizer instead, which needs nightly with rust-src, on Linux on x86-64.
+    Stress {
+        /// The usual tests under ThreadSanitizer instead
+        #[arg(long)]
+        sanitize_threads: bool,
+    },
+
     /// The benches, as ratios to their peers in the same run (about 10 seconds a workload)
     ///
     /// Without names runs all. Leave the machine alone meanwhile: both sides of a ratio come
@@ -126,6 +137,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> Outcome {
         Command::Conformance(arguments) => conformance::run(workspace, &arguments, &current_dir()?),
         Command::Miri { arguments } => miri::run(workspace, &arguments),
         Command::Loom => loom::run(workspace),
+        Command::Stress { sanitize_threads } => stress::run(workspace, sanitize_threads),
         Command::Bench { names } => bench::run(workspace, &names),
         Command::Docs => docs::run(workspace),
     }

@@ -51,5 +51,8 @@ pub const UNSAFE: &[&str] = &["ouroloop-task"];
 /// Crates with loom models.
 pub const LOOM: &[&str] = &["ouroloop-core", "ouroloop-executor"];
 
+/// Crates with tests that become long campaigns when they are asked to.
+pub const STRESS: &[&str] = &["ouroloop-executor"];
+
 /// What our side of a bench is called; every other function of its group is a peer.
 pub const OURS: &[&str] = &["ouroloop"];

@@ -54,8 +54,8 @@ pub(crate) fn spin_until(limit: Duration, came: impl Fn() -> bool) -> bool {
         if came() {
             return true;
         }
-        if round < 16 {
-            (0..32).for_each(|_| std::hint::spin_loop());
+        if round < 4 {
+            (0..8).for_each(|_| std::hint::spin_loop());
         } else {
             std::thread::yield_now();
         }

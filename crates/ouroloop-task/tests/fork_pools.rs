@@ -1,4 +1,5 @@
-//! A process that forks (H15): the pools of the parent refuse in the child, and new ones run.
+//! A process that forks (H15): the pools of the parent refuse in the child, and new ones run. Here and not beside the pools, since
+//! a fork takes unsafe code.
 //!
 //! A binary of its own, so that no other test has threads meanwhile.
 
@@ -8,7 +9,7 @@ use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ouroloop_executor::{ExecutorError, ThreadPoolExecutor, to_thread};
+use ouroloop::{ExecutorError, ThreadPoolExecutor, to_thread};
 
 unsafe extern "C" {
     safe fn fork() -> c_int;
