@@ -19,7 +19,22 @@ use crate::watched::{Watch, Watched};
 /// Runs awaitables beside each other and gives their results in the order in which they end: asyncio's
 /// `as_completed`.
 ///
-/// Coroutines become tasks now. One that is given twice counts once.
+/// Coroutines become tasks now. One that is given twice counts once. [`next`](AsCompleted::next) gives
+/// results, [`next_task`](AsCompleted::next_task) the tasks that they are of.
+///
+/// All that is given has one type, and two functions that are called make two. Make tasks of them first:
+///
+/// ```
+/// # use ouroloop::{as_completed, create_task};
+/// # async fn func1() -> u32 { 1 }
+/// # async fn func2() -> u32 { 2 }
+/// # ouroloop::run(async {
+/// let mut results = as_completed([create_task(func1()), create_task(func2())]);
+/// # assert_eq!(results.len(), 2);
+/// # while results.next().await.is_some() {}
+/// # })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -42,8 +57,8 @@ use crate::watched::{Watch, Watched};
 ///
 /// # Differences from asyncio
 ///
-/// It is a stream only; there is no plain iterator of futures. Zip the inputs with their keys to know which
-/// one a result belongs to.
+/// It is a stream only; there is no plain iterator of futures. asyncio's `async for`, which gives the tasks
+/// themselves, is `next_task`.
 ///
 /// # Examples
 ///
@@ -230,6 +245,80 @@ impl<T> AsCompleted<T> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// Waits for the next one that is done, and gives that itself: what `async for` over asyncio's `as_completed`
+    /// gives. `None` once all were given.
+    ///
+    /// It is the task or promise that was given, or the task of a coroutine: [`is`](ouroloop_task::FutureRef::is)
+    /// tells which, and so do its name and a map by [`FutureRef`](ouroloop_task::FutureRef). Awaiting it gives
+    /// its result without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeoutError`] for one that was not done in time.
+    ///
+    /// # Cancellation
+    ///
+    /// A wait that is cancelled takes none away.
+    ///
+    /// # Ordering
+    ///
+    /// As for [`next`](AsCompleted::next); the two may be mixed, and each gives what the other has not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{AsFutureRef, FutureRef, as_completed, create_task};
+    /// use std::collections::HashMap;
+    ///
+    /// async fn fetch(url: &str) -> usize {
+    ///     url.len()
+    /// }
+    ///
+    /// ouroloop::run(async {
+    ///     let tasks = ["http://one", "http://three"].map(|url| (create_task(fetch(url)), url));
+    ///     let urls: HashMap<FutureRef, &str> =
+    ///         tasks.iter().map(|(task, url)| (task.as_future_ref(), *url)).collect();
+    ///     let mut earliest = as_completed(tasks.map(|(task, _)| task));
+    ///     while let Some(task) = earliest.next_task().await {
+    ///         let task = task.unwrap();
+    ///         let url = urls[&*task];
+    ///         assert_eq!(task.await.unwrap(), url.len());
+    ///     }
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    pub async fn next_task(&mut self) -> Option<Result<Eventual<T>, TimeoutError>> {
+        poll_fn(|cx| self.poll_next_task(cx)).await
+    }
+
+    fn poll_next_task(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Eventual<T>, TimeoutError>>> {
+        if self.todo == 0 {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Some(waiter) = &mut self.waiting {
+                ready!(Pin::new(waiter).poll(cx));
+                self.waiting = None;
+            }
+            let next = self.state.done.borrow_mut().pop_front();
+            let Some(next) = next else {
+                self.watch.caller().check_running();
+                let waiter = Waiter::on(self.watch.watched());
+                self.state.waiter.replace(Some(waiter.key()));
+                self.waiting = Some(waiter);
+                continue;
+            };
+            self.todo -= 1;
+            return Poll::Ready(Some(match next {
+                Some(place) => Ok(self.items[place].take().expect("each is done once")),
+                None => Err(TimeoutError),
+            }));
+        }
+    }
+
     /// Counts the results that are still to come.
     pub fn len(&self) -> usize {
         self.todo
@@ -245,33 +334,8 @@ impl<T> Stream for AsCompleted<T> {
     type Item = Result<T, AwaitError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.todo == 0 {
-            return Poll::Ready(None);
-        }
-        loop {
-            if let Some(waiter) = &mut this.waiting {
-                ready!(Pin::new(waiter).poll(cx));
-                this.waiting = None;
-            }
-            let next = this.state.done.borrow_mut().pop_front();
-            let Some(next) = next else {
-                this.watch.caller().check_running();
-                let waiter = Waiter::on(this.watch.watched());
-                this.state.waiter.replace(Some(waiter.key()));
-                this.waiting = Some(waiter);
-                continue;
-            };
-            this.todo -= 1;
-            return Poll::Ready(Some(match next {
-                Some(place) => this.items[place]
-                    .take()
-                    .expect("each is done once")
-                    .take()
-                    .map_err(AwaitError::from),
-                None => Err(TimeoutError.into()),
-            }));
-        }
+        let next = ready!(self.get_mut().poll_next_task(cx));
+        Poll::Ready(next.map(|task| Ok(task?.take()?)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

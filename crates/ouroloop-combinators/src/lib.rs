@@ -28,7 +28,9 @@ pub use sleep::{Sleep, sleep};
 pub use timeout::{
     Timeout, TimeoutStateError, timeout, timeout_at, timeout_scope, timeout_scope_at,
 };
-pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, wait};
+pub use wait::{
+    ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ResultTask, ReturnWhen, Wait, wait,
+};
 pub use wait_for::wait_for;
 
 #[doc(hidden)]

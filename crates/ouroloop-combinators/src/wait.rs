@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ouroloop_task::{AsFutureRef, FutureRef, Waiter};
+use ouroloop_task::{AsFutureRef, Eventual, FutureRef, Task, Waiter};
 
 use crate::caller::Caller;
 use crate::error::EmptySetError;
@@ -17,7 +18,8 @@ use crate::watched::Watch;
 
 /// When [`wait`] returns: asyncio's `return_when`.
 ///
-/// asyncio's names [`ALL_COMPLETED`], [`FIRST_COMPLETED`] and [`FIRST_EXCEPTION`] are there as well.
+/// asyncio's names [`ALL_COMPLETED`], [`FIRST_COMPLETED`] and [`FIRST_EXCEPTION`] are there as well, and are how it
+/// is printed.
 ///
 /// # Examples
 ///
@@ -43,9 +45,19 @@ pub enum ReturnWhen {
     FirstCompleted,
     /// When any ended in an error that is not a cancellation, or all are done.
     ///
-    /// An `Err` among the values of a task counts if the task was told so: see
-    /// [`Task::expect_errors`](ouroloop_task::Task::expect_errors).
+    /// An `Err` among the values of a task counts if the task was told so: see [`Wait::expect_errors`].
     FirstException,
+}
+
+/// asyncio's names: `FIRST_COMPLETED` and so on.
+impl fmt::Display for ReturnWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ReturnWhen::AllCompleted => "ALL_COMPLETED",
+            ReturnWhen::FirstCompleted => "FIRST_COMPLETED",
+            ReturnWhen::FirstException => "FIRST_EXCEPTION",
+        })
+    }
 }
 
 /// [`ReturnWhen::AllCompleted`], by asyncio's name.
@@ -60,7 +72,11 @@ pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 ///
 /// Neither a failure nor the end of the time is an error here, and nothing is cancelled. It takes
 /// tasks, promises, gathers, or references to them; not coroutines, which could not be told apart
-/// afterwards.
+/// afterwards. Those of different types go in as [`FutureRef`]s:
+/// `wait([task.as_future_ref(), promise.as_future_ref()])`.
+///
+/// **With [`FIRST_EXCEPTION`] the `Err` of a task does not count by itself.** It is a value, which `wait` cannot tell
+/// from others; panics count. Say [`expect_errors`](Wait::expect_errors) where the tasks give `Result`s.
 ///
 /// # Errors
 ///
@@ -162,6 +178,73 @@ impl<W> Wait<W> {
     pub fn return_when(mut self, return_when: ReturnWhen) -> Wait<W> {
         self.return_when = return_when;
         self
+    }
+}
+
+impl<W: ResultTask> Wait<W> {
+    /// Says that an `Err` of a task is an error, which [`FIRST_EXCEPTION`] stops at.
+    ///
+    /// For tasks that give `Result`s, or references to such; it is [`Task::expect_errors`] for each. As in
+    /// asyncio, an error that nobody looks at afterwards is reported.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{FIRST_EXCEPTION, Task, create_task, wait};
+    /// use std::{future::pending, io};
+    ///
+    /// ouroloop::run(async {
+    ///     let never: Task<io::Result<()>> = create_task(pending());
+    ///     let fails = create_task(async { Err(io::Error::other("out of paper")) });
+    ///     let (done, pending) =
+    ///         wait([never, fails]).expect_errors().return_when(FIRST_EXCEPTION).await.unwrap();
+    ///     assert!(done[0].result().unwrap().is_err()); // looked at, so it is not reported
+    ///     pending[0].cancel();
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    pub fn expect_errors(self) -> Wait<W> {
+        self.items.iter().for_each(W::expect_errors);
+        self
+    }
+}
+
+/// A task that gives a `Result`, or a reference to one: what [`Wait::expect_errors`] is for. Programs need not name
+/// it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no task that gives a `Result`",
+    note = "only the `Err` of a task can be told to be an error; panics and the errors of promises are errors anyway"
+)]
+pub trait ResultTask: AsFutureRef {
+    /// Says that an `Err` of the task is an error: [`Task::expect_errors`].
+    fn expect_errors(&self);
+}
+
+impl<T, E> ResultTask for Task<Result<T, E>> {
+    fn expect_errors(&self) {
+        Task::expect_errors(self);
+    }
+}
+
+impl<T, E> ResultTask for Eventual<Result<T, E>> {
+    fn expect_errors(&self) {
+        Eventual::expect_errors(self);
+    }
+}
+
+impl<W: ResultTask + ?Sized> ResultTask for &W {
+    fn expect_errors(&self) {
+        (**self).expect_errors();
+    }
+}
+
+impl<W: ResultTask + ?Sized> ResultTask for Rc<W> {
+    fn expect_errors(&self) {
+        (**self).expect_errors();
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Run it with `cargo run -p ouroloop --example return_when`. An `Err` is a value like any other
-//! unless the task is told that it is an error, which is what `expect_errors` is for.
+//! unless it is said to be an error, which is what `expect_errors` is for.
 
 use std::error::Error;
 use std::time::Duration;
@@ -27,17 +27,13 @@ async fn work(seconds: u64) -> Result<u64, &'static str> {
 
 /// Waits for three tasks, until enough of them are done.
 pub async fn program() -> Result<(), Box<dyn Error>> {
-    for (name, return_when) in [
-        ("FIRST_COMPLETED", FIRST_COMPLETED),
-        ("FIRST_EXCEPTION", FIRST_EXCEPTION),
-        ("ALL_COMPLETED", ALL_COMPLETED),
-    ] {
+    for return_when in [FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED] {
         let tasks = [1, 2, 3].map(|seconds| create_task(work(seconds)));
-        tasks.iter().for_each(|task| task.expect_errors());
-        let (done, pending) = wait(&tasks).return_when(return_when).await?;
-        println!("{name} {} {}", done.len(), pending.len());
+        let waiting = wait(tasks).expect_errors().return_when(return_when);
+        let (done, pending) = waiting.await?;
+        println!("{return_when} {} {}", done.len(), pending.len());
         for task in done {
-            task.result()?.ok(); // an error that nobody looks at is reported
+            task.exception()?; // an error that nobody looks at is reported
         }
         for task in pending {
             task.cancel();

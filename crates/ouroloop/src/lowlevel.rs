@@ -15,11 +15,11 @@
 //! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`] |
 //! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
 //! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`Catch`], [`Raise`], [`BareYield`] |
-//! | what `gather!` gives, the ways to read a gather, the outputs of a group's children | [`GatherAll`], [`GatherMode`], [`ChildOutput`] |
+//! | what `gather!` gives, the ways to read a gather, the outputs of a group's children, tasks that give `Result`s | [`GatherAll`], [`GatherMode`], [`ChildOutput`], [`ResultTask`] |
 
 pub use ouroloop_combinators::{
-    ChildOutput, GatherAll, GatherMode, GatheringAll, Plain, ReturnExceptions, ReturnResults,
-    Sleep, Values, cancel_all_tasks,
+    ChildOutput, GatherAll, GatherMode, GatheringAll, Plain, ResultTask, ReturnExceptions,
+    ReturnResults, Sleep, Values, cancel_all_tasks,
 };
 pub use ouroloop_core::{
     BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,

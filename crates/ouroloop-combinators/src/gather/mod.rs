@@ -22,8 +22,9 @@ pub use self::tuple::{GatherAll, GatheringAll};
 
 /// Runs awaitables beside each other and gathers their results, in the order given: asyncio's `gather`.
 ///
-/// It takes a collection of one type; the macro [`gather!`](crate::gather!) takes up to 8 of different types.
-/// Coroutines become tasks now, in that order; whatever is given twice counts once. Awaiting the
+/// It takes a collection of one type; two functions that are called make two types, even if both give the same.
+/// The macro [`gather!`](crate::gather!) takes up to 8 of different types, and a list of such may be made of tasks:
+/// `gather([create_task(func1()), create_task(func2())])`. Coroutines become tasks now, in that order; whatever is given twice counts once. Awaiting the
 /// gather of `Result<T, E>`s gives `Result<Vec<T>, E>`: the first error wins at once, and the others
 /// go on. For the rest there are
 ///

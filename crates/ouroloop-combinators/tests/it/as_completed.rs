@@ -1,10 +1,10 @@
 //! `as_completed`: results as they come.
 
-use std::future::pending;
+use std::future::{IntoFuture, pending};
 use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt};
-use ouroloop_combinators::{AwaitError, as_completed, sleep};
+use ouroloop_combinators::{AwaitError, TimeoutError, as_completed, sleep};
 use ouroloop_task::{
     IntoTask, Task, TaskError, bare_yield, catch_cancelled, create_future, create_task,
 };
@@ -50,6 +50,85 @@ fn what_is_given_twice_counts_once() {
         assert_eq!(stream.len(), 1);
         let values: Vec<_> = stream.map(|it| it.expect("in time")).collect().await;
         assert_eq!(values, [5]);
+    });
+}
+
+#[test]
+fn the_next_task_is_the_one_that_was_given() {
+    run(async {
+        let tasks = [30, 10].map(|n| create_task(after(n, n)));
+        let promise = create_future();
+        let setter = promise.clone();
+        running()
+            .call_later(ms(20), move || ignore(setter.set_result(20)))
+            .expect("it is open");
+        let all = [
+            (&tasks[0]).into_task(),
+            (&tasks[1]).into_task(),
+            (&promise).into_task(),
+            after(40, 40).into_task(),
+        ];
+        let mut stream = as_completed(all);
+        let mut next = async || {
+            stream
+                .next_task()
+                .await
+                .expect("it is left")
+                .expect("in time")
+        };
+        let earliest = next().await;
+        assert!(earliest.is(&tasks[1]) && earliest.done() && !earliest.is(&tasks[0]));
+        let (count, value) = hops(earliest.into_future()).await;
+        assert_eq!((count, value.ok()), (0, Some(10)));
+        assert!(next().await.is(&promise));
+        assert!(next().await.is(&tasks[0]));
+        let made = next().await;
+        assert_eq!(
+            made.task_id(),
+            Some(tasks[1].id() + 1),
+            "the task of the coroutine"
+        );
+        assert_eq!((made.await.ok(), now()), (Some(40), ms(40)));
+        assert!(stream.next_task().await.is_none() && stream.next().await.is_none());
+    });
+}
+
+#[test]
+fn tasks_and_results_may_be_taken_in_turn_and_each_that_is_late_is_a_timeout() {
+    run(async {
+        let mut stream = as_completed([1, 2, 3, 60, 70].map(|n| after(n, n))).timeout(ms(50));
+        assert!(matches!(stream.next().await, Some(Ok(1))));
+        let task = stream
+            .next_task()
+            .await
+            .expect("it is left")
+            .expect("in time");
+        assert!(matches!(stream.next().await, Some(Ok(3))));
+        assert_eq!(task.await.ok(), Some(2), "it waited for its owner");
+        assert!(matches!(stream.next_task().await, Some(Err(TimeoutError))));
+        assert_eq!((stream.len(), now()), (1, ms(50)));
+        assert!(matches!(
+            stream.next().await,
+            Some(Err(AwaitError::Timeout(_)))
+        ));
+        assert!(stream.next_task().await.is_none());
+        sleep(ms(50)).await;
+    });
+}
+
+#[test]
+fn a_task_that_failed_is_the_next_task_all_the_same() {
+    run(async {
+        let cancelled = create_task(pending::<u32>());
+        cancelled.cancel();
+        let mut stream = as_completed([cancelled]);
+        let task = stream
+            .next_task()
+            .await
+            .expect("there is one")
+            .expect("in time");
+        assert!(task.cancelled());
+        assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
     });
 }
 

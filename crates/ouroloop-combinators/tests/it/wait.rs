@@ -1,6 +1,7 @@
 //! `wait`: what counts as enough, and what is left alone.
 
 use std::future::pending;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_combinators::{
@@ -10,7 +11,7 @@ use ouroloop_task::{
     AsFutureRef, Task, TaskBuilder, TaskError, bare_yield, create_future, create_task,
 };
 
-use crate::support::{after, hops, ms, now, run, running};
+use crate::support::{World, after, hops, ms, now, run, running};
 
 fn sleepers(counts: &[u64]) -> Vec<Task<u64>> {
     counts
@@ -116,6 +117,42 @@ fn a_panic_and_an_err_that_was_said_to_be_one_count_as_exceptions() {
         assert!(said.result().is_ok());
         slow.cancel();
     });
+}
+
+#[test]
+fn a_wait_that_expects_errors_stops_at_an_err_and_leaves_it_to_be_looked_at() {
+    let world = World::new();
+    world.run(async {
+        let fails = |count: u64| create_task(after(count, Err::<(), _>("error")));
+        let tasks = [fails(5), fails(9)];
+        let waiting = wait(&tasks).expect_errors().return_when(FIRST_EXCEPTION);
+        let (done, pending) = waiting.await.expect("some");
+        assert_eq!((done.len(), pending.len(), now()), (1, 1, ms(5)));
+        assert_eq!(done[0].result().ok(), Some(&Err("error")));
+        sleep(ms(5)).await;
+        // By value, of what is done already; and a shared one.
+        let shared = Rc::new(fails(1));
+        let waiting = wait([shared.clone()])
+            .expect_errors()
+            .return_when(FIRST_EXCEPTION);
+        assert_eq!(waiting.await.expect("one").0.len(), 1);
+        assert!(shared.exception().is_ok_and(|error| error.is_some()));
+    });
+    assert_eq!(
+        world.take_reports(),
+        ["Task exception was never retrieved"],
+        "that of the second, which nobody looked at"
+    );
+}
+
+#[test]
+fn the_ways_to_return_are_printed_by_the_names_of_asyncio() {
+    let names = [FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED].map(|when| when.to_string());
+    assert_eq!(
+        names,
+        ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"]
+    );
+    assert_eq!(format!("{ALL_COMPLETED:>15}"), "  ALL_COMPLETED");
 }
 
 #[test]
