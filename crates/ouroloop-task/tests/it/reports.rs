@@ -332,7 +332,7 @@ impl Subscriber for Keep {
 #[test]
 fn a_report_of_a_task_is_made_in_its_context() {
     thread_local! {
-        static NAME: ContextVar<&'static str> = ContextVar::new("name");
+        static NAME: ContextVar<&'static str> = const { ContextVar::new("name") };
     }
     struct PanicsWhenDropped;
 
