@@ -273,7 +273,7 @@ pub struct InvalidState;
 /// let stuck = ouroloop::Runner::new().clock(clock).run(std::future::pending::<()>());
 /// assert!(matches!(stuck, Err(RunError::Deadlock { .. })));
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// On virtual time: every task waits, and nothing is left that could wake one. The graph says
@@ -296,6 +296,18 @@ pub enum RunError {
     /// The future ended without a value.
     #[error(transparent)]
     Task(#[from] TaskError),
+}
+
+/// A `main` that returns the error shows it by this, so a deadlock is its report.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Deadlock { .. } => fmt::Display::fmt(self, f),
+            RunError::Loop(error) => f.debug_tuple("Loop").field(error).finish(),
+            RunError::Stopped => f.write_str("Stopped"),
+            RunError::Task(error) => f.debug_tuple("Task").field(error).finish(),
+        }
+    }
 }
 
 impl From<RunError> for io::Error {

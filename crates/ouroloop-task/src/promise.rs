@@ -553,8 +553,8 @@ impl<T: 'static> Awaited for PromiseCell<T> {
         match &self.about {
             About::Itself => {
                 let setters = match self.setters.get() {
-                    1 => "1 setter is left".to_owned(),
-                    setters => format!("{setters} setters are left"),
+                    1 => "not set, 1 setter left".to_owned(),
+                    setters => format!("not set, {setters} setters left"),
                 };
                 ResourceState::new("Promise", self.created_at).detail(setters)
             }

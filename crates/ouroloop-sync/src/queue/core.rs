@@ -216,14 +216,14 @@ impl Resource for QueueState {
     fn state(&self) -> ResourceState {
         let len = self.len.get();
         let mut detail = match (len, self.maxsize) {
-            (0, 0) => "empty".to_owned(),
+            (0, _) => "empty".to_owned(),
             (len, 0) => format!("{len} in it"),
-            (0, max) => format!("empty, 0 of {max}"),
             (len, max) if len >= max => format!("full, {len} of {max}"),
             (len, max) => format!("{len} of {max}"),
         };
-        if self.unfinished.get() > 0 {
-            detail += &format!(", {} not done", self.unfinished.get());
+        // Most programs never say that something is done, and wait for that neither.
+        if self.joiners.len() > 0 {
+            detail += &format!(", join waits for {} task_done", self.unfinished.get());
         }
         ResourceState::new(self.kind, self.created_at).detail(detail)
     }

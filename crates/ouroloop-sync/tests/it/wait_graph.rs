@@ -52,12 +52,19 @@ fn each_primitive_says_what_it_is_who_holds_it_and_where_it_was_made() {
 
         let (queue, line) = (Queue::<u32>::new(10), line!());
         let waits = waits_of(async move { assert!(queue.get().await.is_ok()) }).await;
-        check(&waits, "Queue", "empty, 0 of 10", &[], line);
+        check(&waits, "Queue", "empty", &[], line);
 
         let (queue, line) = (Queue::new(1), line!());
         queue.put_nowait(1).unwrap();
         let waits = waits_of(async move { assert!(queue.put(2).await.is_ok()) }).await;
-        check(&waits, "Queue", "full, 1 of 1, 1 not done", &[], line);
+        check(&waits, "Queue", "full, 1 of 1", &[], line);
+
+        let (queue, line) = (Queue::new(0), line!());
+        queue.put_nowait(1).unwrap();
+        queue.get_nowait().unwrap();
+        let waits = waits_of(async move { queue.join().await }).await;
+        let detail = "empty, join waits for 1 task_done";
+        check(&waits, "Queue", detail, &[], line);
 
         let (condition, line) = (Condition::new(), line!());
         let waits = waits_of(async move {

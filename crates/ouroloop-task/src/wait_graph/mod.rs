@@ -130,10 +130,11 @@ pub enum TaskState {
 
 impl WaitGraph {
     pub(crate) fn of(tasks: &Tasks) -> WaitGraph {
+        let now_ns = tasks.event_loop.time_ns();
         let all: Vec<_> = tasks
             .all()
             .into_iter()
-            .map(|cell| TaskWaits::of(tasks, &cell))
+            .map(|cell| TaskWaits::of(tasks, &cell, now_ns))
             .collect();
         WaitGraph {
             cycles: cycles::find(&all),
@@ -184,7 +185,7 @@ impl fmt::Debug for WaitGraph {
 }
 
 impl TaskWaits {
-    fn of(tasks: &Tasks, cell: &Rc<dyn TaskObject>) -> TaskWaits {
+    fn of(tasks: &Tasks, cell: &Rc<dyn TaskObject>, now_ns: u64) -> TaskWaits {
         let info = cell.info();
         let root = info.root.get();
         let mut targets = Vec::new();
@@ -208,7 +209,7 @@ impl TaskWaits {
             created_at: info.created_at,
             state,
             // No table is borrowed here: a resource may be anybody's.
-            waits_for: targets.iter().map(describe).collect(),
+            waits_for: targets.iter().map(|it| describe(it, now_ns)).collect(),
         }
     }
 
@@ -230,7 +231,7 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
     let Some(current) = tasks.current_cell() else {
         return;
     };
-    let is_edge = TaskWaits::of(tasks, &current).edges().next().is_some();
+    let is_edge = TaskWaits::of(tasks, &current, 0).edges().next().is_some();
     if !is_edge || tasks.all().len() > WATCHED_TASKS_MAX {
         return;
     }
@@ -251,12 +252,12 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
     }
 }
 
-fn describe(target: &Target) -> ResourceState {
+fn describe(target: &Target, now_ns: u64) -> ResourceState {
     match target {
         Target::Itself => ResourceState::new("Waiter", None),
         Target::Timer(when_ns) => {
-            let when = Duration::from_nanos(*when_ns);
-            ResourceState::new("sleep", None).detail(format!("until {when:?}"))
+            let left = Duration::from_nanos(when_ns.saturating_sub(now_ns));
+            ResourceState::new("sleep", None).detail(format!("{left:.3?} left"))
         }
         Target::Resource(resource) => ResourceState {
             address: Rc::as_ptr(resource).addr(),

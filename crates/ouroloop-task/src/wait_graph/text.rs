@@ -54,7 +54,7 @@ fn write_task(
         TaskState::Waiting => {}
     }
     if task.waits_for.is_empty() {
-        f.write_str("\n    waits for a waker: I/O, or a future of another library")?;
+        f.write_str("\n    waits for I/O, or for a future of another library")?;
     }
     for wait in task.waits_for.iter().take(list_max) {
         f.write_str("\n    waits for ")?;
@@ -77,10 +77,10 @@ fn write_wait(
     f: &mut Formatter<'_>,
 ) -> fmt::Result {
     if let ("Task", [id]) = (wait.kind, &wait.tasks[..]) {
-        return write!(f, "task {:?}", name(graph, *id));
+        return write!(f, "task {}", quoted_name(graph, *id));
     }
     write!(f, "{wait}")?;
-    write_names(graph, ", of ", &wait.tasks, list_max, f)?;
+    write_names(graph, ", which waits for ", &wait.tasks, list_max, f)?;
     write_names(graph, ", held by ", &wait.holders, list_max, f)
 }
 
@@ -93,7 +93,7 @@ fn write_names(
 ) -> fmt::Result {
     for (place, id) in ids.iter().take(list_max).enumerate() {
         let before = if place == 0 { before } else { ", " };
-        write!(f, "{before}{:?}", name(graph, *id))?;
+        write!(f, "{before}{}", quoted_name(graph, *id))?;
     }
     if ids.len() > list_max {
         write!(f, " and {} more", ids.len() - list_max)?;
@@ -101,14 +101,15 @@ fn write_names(
     Ok(())
 }
 
-/// `"ann" waits for Lock ..., held by "ben", who waits for ..., held by "ann"`.
+/// `"ann" -> Lock -> "ben" -> "cleo" -> Event -> "ann"`; the lines of the tasks have the rest.
 fn write_cycle(
     graph: &WaitGraph,
     cycle: &[u64],
     list_max: usize,
     f: &mut Formatter<'_>,
 ) -> fmt::Result {
-    write!(f, "\ncycle: {:?}", name(graph, cycle[0]))?;
+    f.write_str("\ncycle, each waits for the next: ")?;
+    f.write_str(&quoted_name(graph, cycle[0]))?;
     let followers = cycle.iter().skip(1).chain(&cycle[..1]);
     for (id, next) in cycle.iter().zip(followers).take(list_max) {
         let through = graph.task(*id).and_then(|task| {
@@ -117,21 +118,26 @@ fn write_cycle(
             task.waits_for.iter().find(leads_on)
         });
         match through {
-            Some(wait) if wait.kind != "Task" => write!(f, " -> {wait}")?,
+            Some(wait) if wait.kind != "Task" => write!(f, " -> {}", wait.kind)?,
             _ => {}
         }
-        write!(f, " -> {:?}", name(graph, *next))?;
+        write!(f, " -> {}", quoted_name(graph, *next))?;
     }
     if cycle.len() > list_max {
-        write!(f, " -> ... -> {:?}", name(graph, cycle[0]))?;
+        write!(f, " -> ... -> {}", quoted_name(graph, cycle[0]))?;
     }
     Ok(())
 }
 
-/// The name of a task, or its number if it is done: what it held is lost.
-pub(super) fn name(graph: &WaitGraph, id: u64) -> String {
+/// The name of a task in quotes, or its number if it is done: what it held is lost.
+fn quoted_name(graph: &WaitGraph, id: u64) -> String {
     match graph.task(id) {
-        Some(task) => task.name.to_string(),
-        None => format!("task {id}, which is done"),
+        Some(task) => format!("{:?}", task.name),
+        None => done_name(id),
     }
+}
+
+/// What a task is called that the graph does not have.
+pub(super) fn done_name(id: u64) -> String {
+    format!("task {id}, which is done")
 }

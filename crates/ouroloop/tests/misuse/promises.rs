@@ -51,7 +51,7 @@ fn a_promise_that_only_its_own_callback_would_set_is_named_on_virtual_time() {
         "{text}"
     );
     assert!(
-        text.contains("Promise (1 setter is left) created at misuse/promises.rs:_"),
+        text.contains("Promise (not set, 1 setter left) created at misuse/promises.rs:_"),
         "{text}"
     );
 }
