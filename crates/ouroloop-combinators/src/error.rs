@@ -100,6 +100,9 @@ pub struct EmptySetError;
 /// What failed in a [`TaskGroup`](crate::TaskGroup), in the order in which it failed; the error of
 /// the group's body comes last. Python's `ExceptionGroup`.
 ///
+/// One of nothing is what a group ends with that was cancelled before its body had a value: see
+/// [`unless_cancelled`](crate::TaskGroupRun::unless_cancelled).
+///
 /// # Examples
 ///
 /// ```
@@ -146,6 +149,11 @@ impl ExceptionGroup {
 
 impl fmt::Display for ExceptionGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.exceptions.is_empty() {
+            return f.write_str(
+                "a task group was cancelled before its body had a value: say `unless_cancelled()` if that is no error",
+            );
+        }
         f.write_str("unhandled errors in a task group: ")?;
         for (place, error) in self.exceptions.iter().enumerate() {
             let separator = if place == 0 { "" } else { "; " };

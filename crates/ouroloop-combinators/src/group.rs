@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use ouroloop_task::{
     AsFutureRef, Cancelled, CancelledBy, FutureRef, Resource, ResourceState, Scope, ScopeHandle,
     Task, TaskBuilder, TaskError, TaskRef, Waiter, WaiterKey,
 };
+use pin_project_lite::pin_project;
 
 use crate::caller::Caller;
 use crate::error::ExceptionGroup;
@@ -30,7 +33,9 @@ use crate::error::ExceptionGroup;
 /// # Errors
 ///
 /// [`ExceptionGroup`] with all errors in the order in which they came, that of the body last. A
-/// child that was merely cancelled is none.
+/// child that was merely cancelled is none. If [`TaskGroup::cancel`] ended the body there is no value either:
+/// that is an `ExceptionGroup` of nothing, and no error at all if
+/// [`unless_cancelled`](TaskGroupRun::unless_cancelled) is said.
 ///
 /// # Cancellation
 ///
@@ -70,17 +75,87 @@ use crate::error::ExceptionGroup;
 #[track_caller]
 pub fn task_group<R, E>(
     body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
-) -> impl Future<Output = Result<R, ExceptionGroup>>
+) -> TaskGroupRun<impl Future<Output = Result<Option<R>, ExceptionGroup>>>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    run_group(body, Caller::of("task_group"))
+    TaskGroupRun {
+        run: run_group(body, Caller::of("task_group")),
+    }
+}
+
+pin_project! {
+    /// The future of [`task_group`].
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`task_group`].
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct TaskGroupRun<F> {
+        #[pin]
+        run: F,
+    }
+}
+
+impl<F, R> TaskGroupRun<F>
+where
+    F: Future<Output = Result<Option<R>, ExceptionGroup>>,
+{
+    /// Gives the value, or `None` if [`TaskGroup::cancel`] ended the body before it had one: the silent end of
+    /// asyncio's `TaskGroup.cancel`.
+    ///
+    /// A body that is through before, or that catches the cancellation, has its value.
+    ///
+    /// # Errors
+    ///
+    /// [`ExceptionGroup`] if something failed, cancelled or not.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for [`task_group`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{Runner, TaskError, VirtualClock, sleep, task_group};
+    /// use std::time::Duration;
+    ///
+    /// Runner::new().clock(VirtualClock::new()).run(async {
+    ///     let answer = task_group(async |tg| {
+    ///         let group = tg.clone();
+    ///         let stop_button = async move {
+    ///             sleep(Duration::from_secs(1)).await;
+    ///             group.cancel();
+    ///         };
+    ///         tg.create_task(stop_button).unwrap();
+    ///         sleep(Duration::from_secs(3600)).await; // hard work
+    ///         Ok::<_, TaskError>(42)
+    ///     });
+    ///     assert_eq!(answer.unless_cancelled().await.unwrap(), None);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    pub fn unless_cancelled(self) -> impl Future<Output = Result<Option<R>, ExceptionGroup>> {
+        self.run
+    }
+}
+
+impl<F, R> Future for TaskGroupRun<F>
+where
+    F: Future<Output = Result<Option<R>, ExceptionGroup>>,
+{
+    type Output = Result<R, ExceptionGroup>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = ready!(self.project().run.poll(cx))?;
+        Poll::Ready(ended.ok_or_else(|| ExceptionGroup::new(Vec::new())))
+    }
 }
 
 async fn run_group<R, E>(
     body: impl AsyncFnOnce(TaskGroup) -> Result<R, E>,
     caller: Caller,
-) -> Result<R, ExceptionGroup>
+) -> Result<Option<R>, ExceptionGroup>
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -141,16 +216,13 @@ where
         cancelled.raise().await;
     }
     errors.extend(body_error);
-    match value {
-        _ if !errors.is_empty() => {
-            // A request from outside stays counted, and is delivered at the next await.
-            parent.redeliver();
-            Err(ExceptionGroup::new(errors))
-        }
-        Some(value) => Ok(value),
-        // Only `TaskGroup::cancel` ends a body early without an error or a cancellation.
-        None => Err(ExceptionGroup::new(errors)),
+    if !errors.is_empty() {
+        // A request from outside stays counted, and is delivered at the next await.
+        parent.redeliver();
+        return Err(ExceptionGroup::new(errors));
     }
+    // Only `TaskGroup::cancel` ends a body early without an error or a cancellation.
+    Ok(value)
 }
 
 /// A group of tasks under way: what the body of a [`task_group`] is given. Clones are the same group.
@@ -358,26 +430,39 @@ impl TaskGroup {
         Ok(task)
     }
 
-    /// Ends the group early: its tasks and its body are cancelled, which is no error.
+    /// Ends the group early: its tasks and its body are cancelled, which is no error. asyncio's
+    /// `TaskGroup.cancel`, of Python 3.15.
     ///
-    /// The body unwinds, so the group has no value to give, and gives an [`ExceptionGroup`] with
-    /// nothing in it, unless something failed; a body that catches the cancellation gives its
-    /// value. Does nothing once the group has ended.
+    /// A body that ends without another await, or is through already, or catches the cancellation, gives its
+    /// value. One that is waiting unwinds and has none: where that may be, say
+    /// [`unless_cancelled`](TaskGroupRun::unless_cancelled). Does nothing the second time, and once the group has
+    /// ended.
+    ///
+    /// # Differences from asyncio
+    ///
+    /// There is no group before its body runs, so it cannot be cancelled then.
     ///
     /// # Examples
     ///
     /// ```
-    /// use ouroloop::{TaskError, task_group};
-    /// use std::future::pending;
+    /// use ouroloop::{TaskError, sleep, task_group};
+    /// use std::{future::pending, time::Duration};
     ///
     /// ouroloop::run(async {
+    ///     let spinner = sleep(Duration::from_secs(3600));
+    ///     let answer = task_group(async |tg| {
+    ///         tg.create_task(spinner).unwrap();
+    ///         tg.cancel(); // the work is done
+    ///         Ok::<_, TaskError>(42)
+    ///     });
+    ///     assert_eq!(answer.await.unwrap(), 42);
+    ///
     ///     let ended = task_group(async |tg| {
     ///         let group = tg.clone();
     ///         tg.create_task(async move { group.cancel() }).unwrap();
     ///         pending::<Result<(), TaskError>>().await
-    ///     })
-    ///     .await;
-    ///     assert!(ended.unwrap_err().exceptions().is_empty());
+    ///     });
+    ///     assert_eq!(ended.unless_cancelled().await.unwrap(), None);
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```

@@ -21,7 +21,7 @@ pub use gather::{
     Gather, GatherAll, GatherMode, Gathering, GatheringAll, Plain, ReturnExceptions, ReturnResults,
     Values, gather,
 };
-pub use group::{ChildOutput, TaskGroup, TaskGroupError, task_group};
+pub use group::{ChildOutput, TaskGroup, TaskGroupError, TaskGroupRun, task_group};
 pub use shield::{Shield, shield};
 pub use shutdown::cancel_all_tasks;
 pub use sleep::{Sleep, sleep};

@@ -14,12 +14,12 @@
 //! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
 //! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`] |
 //! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
-//! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`Catch`], [`Raise`], [`BareYield`] |
+//! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`TaskGroupRun`], [`Catch`], [`Raise`], [`BareYield`] |
 //! | what `gather!` gives, the ways to read a gather, the outputs of a group's children, tasks that give `Result`s | [`GatherAll`], [`GatherMode`], [`ChildOutput`], [`ResultTask`] |
 
 pub use ouroloop_combinators::{
     ChildOutput, GatherAll, GatherMode, GatheringAll, Plain, ResultTask, ReturnExceptions,
-    ReturnResults, Sleep, Values, cancel_all_tasks,
+    ReturnResults, Sleep, TaskGroupRun, Values, cancel_all_tasks,
 };
 pub use ouroloop_core::{
     BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,

@@ -385,14 +385,112 @@ fn cancel_ends_a_group_early_without_an_error() {
             Ok::<_, Any>(())
         })
         .await;
-        assert!(
-            ended
-                .expect_err("there is no value")
-                .exceptions()
-                .is_empty()
-        );
+        let ended = ended.expect_err("there is no value");
+        assert!(ended.exceptions().is_empty());
+        assert!(ended.to_string().contains("unless_cancelled()"), "{ended}");
         assert_eq!(me().cancelling(), 0);
         sleep(ms(1)).await;
+    });
+}
+
+/// A group that its child cancels after some milliseconds, and whose body ends after some others.
+async fn cancelled_after(
+    cancel: u64,
+    body: u64,
+    fails: bool,
+) -> Result<Option<u64>, ExceptionGroup> {
+    let group = task_group(async |tg| {
+        let inner = tg.clone();
+        tg.create_task(async move {
+            sleep(ms(cancel)).await;
+            inner.cancel();
+            inner.cancel();
+            match fails {
+                true => Err("in a child"),
+                false => Ok(()),
+            }
+        })?;
+        tg.create_task(sleep(ms(1000)))?;
+        sleep(ms(body)).await;
+        Ok::<_, Any>(body)
+    });
+    let ended = group.unless_cancelled().await;
+    assert_eq!((now().as_millis() as u64, me().cancelling()), (cancel, 0));
+    ended
+}
+
+#[test]
+fn a_group_that_is_cancelled_ends_silently_for_those_who_say_so() {
+    run(async {
+        let ended = cancelled_after(5, 10, false).await;
+        assert_eq!(ended.expect("it is no error"), None);
+        // No request is left over for the next await.
+        assert!(catch_cancelled(sleep(ms(1))).await.is_ok());
+    });
+    run(async {
+        let ended = cancelled_after(10, 5, false).await;
+        assert_eq!(
+            ended.expect("it is no error"),
+            Some(5),
+            "the body was through"
+        );
+    });
+    for body in [10, 1] {
+        run(async move {
+            let failed = cancelled_after(5, body, true)
+                .await
+                .expect_err("a child failed");
+            assert_eq!(failed.exceptions().len(), 1);
+        });
+    }
+}
+
+#[test]
+fn a_body_that_cancels_its_group_and_ends_gives_its_value() {
+    run(async {
+        let log = Log::default();
+        let ended = task_group(async |tg| {
+            tg.create_task(waits(log.clone(), "child"))?;
+            bare_yield().await;
+            tg.cancel();
+            assert_eq!(
+                tg.create_task(async {}).map(drop),
+                Err(TaskGroupError::ShuttingDown)
+            );
+            Ok::<_, Any>(3)
+        })
+        .await;
+        assert_eq!(ended.expect("it is no error"), 3);
+        assert_eq!((log.take().as_str(), me().cancelling()), ("child", 0));
+        assert!(
+            catch_cancelled(bare_yield()).await.is_ok(),
+            "nothing is left over"
+        );
+    });
+}
+
+#[test]
+fn a_cancellation_from_outside_goes_through_a_group_that_was_cancelled_itself() {
+    run(async {
+        let task = create_task(async {
+            task_group(async |tg| {
+                tg.create_task(async {
+                    let _ = catch_cancelled(pending::<()>()).await;
+                    sleep(ms(50)).await;
+                })?;
+                bare_yield().await;
+                tg.cancel();
+                pending::<Result<(), Any>>().await
+            })
+            .unless_cancelled()
+            .await
+        });
+        sleep(ms(10)).await;
+        task.cancel();
+        let untyped = task.as_task_ref();
+        assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
+        // The child is not cancelled a second time.
+        assert_eq!((untyped.cancelling(), now()), (1, ms(50)));
     });
 }
 
