@@ -19,7 +19,7 @@ mod clock;
 use std::error::Error;
 use std::time::Duration;
 
-use ouroloop::{TaskError, create_task, gather, sleep};
+use ouroloop::{TaskError, gather, sleep};
 
 use clock::strftime;
 
@@ -38,9 +38,8 @@ async fn func2() -> Result<&'static str, Box<dyn Error>> {
 /// Gathers two results, one of which is an error.
 pub async fn program() -> Result<(), TaskError> {
     println!("main start! {}", strftime());
-    let tasks = [create_task(func1()), create_task(func2())];
-    let results = gather(tasks).return_exceptions().await?;
-    println!("results is {results:?}");
+    let (result1, result2) = gather!(func1(), func2()).return_exceptions().await?;
+    println!("results is {:?}", [result1, result2]);
     println!("main end! {}", strftime());
     Ok(())
 }

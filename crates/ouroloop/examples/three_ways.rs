@@ -27,18 +27,18 @@ use std::time::Duration;
 
 use ouroloop::{TaskError, create_task, gather, get_running_loop, sleep};
 
-async fn do1() -> Result<&'static str, TaskError> {
+async fn do1() -> &'static str {
     println!("do1:Starting");
     sleep(Duration::from_secs(1)).await;
     println!("do1:Ending");
-    Ok("do1")
+    "do1"
 }
 
-async fn do3() -> Result<&'static str, TaskError> {
+async fn do3() -> &'static str {
     println!("do3:Starting");
     sleep(Duration::from_secs(3)).await;
     println!("do3:Ending");
-    Ok("do3")
+    "do3"
 }
 
 fn time() -> f64 {
@@ -49,19 +49,19 @@ fn time() -> f64 {
 /// Awaits both, in each of the ways.
 pub async fn program() -> Result<(), TaskError> {
     let start = time();
-    let (_return_1, _return_3) = gather!(do1(), do3()).await?;
+    let (_return_1, _return_3) = gather!(do1(), do3()).values().await?;
     println!("方式1花费:{:.0}", time() - start);
 
     let start = time();
     let task1 = create_task(do1());
     let task3 = create_task(do3());
-    task1.await??;
-    task3.await??;
+    task1.await?;
+    task3.await?;
     println!("方式2花费:{:.0}", time() - start);
 
     let start = time();
-    do1().await?;
-    do3().await?;
+    do1().await;
+    do3().await;
     println!("方式3花费:{:.0}", time() - start);
     Ok(())
 }
