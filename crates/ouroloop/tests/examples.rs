@@ -71,10 +71,14 @@ mod examples {
     pub mod hello;
     #[path = "http_get.rs"]
     pub mod http_get;
+    #[path = "lock.rs"]
+    pub mod lock;
     #[path = "making_tasks.rs"]
     pub mod making_tasks;
     #[path = "ninety_nine_tasks.rs"]
     pub mod ninety_nine_tasks;
+    #[path = "queue.rs"]
+    pub mod queue;
     #[path = "result_too_early.rs"]
     pub mod result_too_early;
     #[path = "return_when.rs"]
@@ -208,8 +212,10 @@ mod prints_what_asyncio_prints {
         gather_return_exceptions: run_async(program()), 2_000;
         get_event_loop: run_sync(program), 0;
         hello: run_async(program()), 1_000;
+        lock: run_async(program()), 1_000;
         making_tasks: run_sync(program), 2_000;
         ninety_nine_tasks: run_sync(program), 6_000;
+        queue: run_async(program()), 3_000;
         result_too_early: run_async(program()), 1_000;
         return_when: run_async(program()), 6_000;
         run_by_hand: run_in_both_ways(program), 2_000;
@@ -226,6 +232,47 @@ mod prints_what_asyncio_prints {
         let clock = VirtualClock::new();
         program(loop_of(&clock), Runner::new().clock(clock.clone())).check();
         clock.now()
+    }
+}
+
+/// Where asyncio hangs. These are run as a user runs them: it is their end that matters.
+mod fails_and_says_who_waits_for_what {
+    use std::env;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::block;
+
+    /// Runs an example; its status and what it prints, with places as its header has them.
+    fn run(name: &str) -> (Option<i32>, String) {
+        let test = env::current_exe().unwrap();
+        let profile = test.parent().and_then(Path::parent).unwrap();
+        let example = profile.join("examples").join(name);
+        assert!(
+            example.exists(),
+            "build it first: cargo build --example {name}"
+        );
+        let output = Command::new(example).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        (
+            output.status.code(),
+            text.replace("crates/ouroloop/examples/", "examples/"),
+        )
+    }
+
+    #[test]
+    fn deadlock() {
+        let (status, text) = run("deadlock");
+        assert_eq!(text, block(include_str!("../examples/deadlock.rs"), 0));
+        assert_eq!(status, Some(1));
+    }
+
+    #[test]
+    fn own_callback() {
+        let (status, text) = run("own_callback");
+        assert_eq!(text, block(include_str!("../examples/own_callback.rs"), 0));
+        assert_eq!(status, Some(1));
     }
 }
 
