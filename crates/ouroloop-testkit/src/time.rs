@@ -147,6 +147,19 @@ pub fn wait_all_tasks_blocked() -> impl Future<Output = ()> {
     }
 }
 
+/// So many milliseconds: what tests on virtual time are full of.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::testkit::ms;
+///
+/// assert_eq!(ms(1500).as_secs_f64(), 1.5);
+/// ```
+pub fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
 thread_local! {
     /// How many wait in this way; each of them is ready all the time.
     static WAITING: Cell<usize> = const { Cell::new(0) };
@@ -194,8 +207,29 @@ impl Drop for AllBlocked {
     }
 }
 
+/// The loop that is running in this thread.
+///
+/// `get_running_loop` for those who know that there is one; and unlike that it does not keep the
+/// loop open.
+///
+/// # Panics
+///
+/// If no loop is running in this thread.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{run, sleep, testkit::{ms, running_loop}};
+///
+/// run(async {
+///     let before = running_loop().time();
+///     sleep(ms(1)).await;
+///     assert!(running_loop().time() - before >= ms(1));
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[track_caller]
-pub(crate) fn running_loop() -> LoopRef {
+pub fn running_loop() -> LoopRef {
     match with_running(|running| running.cloned()) {
         Some(event_loop) => event_loop,
         None => panic!("no running event loop: call this from a task or a callback of a loop"),

@@ -16,5 +16,9 @@ mod memory_streams;
 mod primitives;
 /// Exact interleavings.
 mod sequencer;
+/// Loops that forgive no report, and what is said of them.
+mod test_loop;
 /// Virtual time, moved by hand.
 mod time;
+/// Polling by hand, and wakers that count or poll.
+mod waking;
