@@ -40,8 +40,14 @@ mod guide {
     #[doc = include_str!("../../docs/guide/src/task-group.md")]
     struct TaskGroup;
 
+    #[doc = include_str!("../../docs/guide/src/locks-and-queues.md")]
+    struct LocksAndQueues;
+
     #[doc = include_str!("../../docs/guide/src/streams.md")]
     struct Streams;
+
+    #[doc = include_str!("../../docs/guide/src/threads.md")]
+    struct Threads;
 
     #[doc = include_str!("../../docs/guide/src/event-loop.md")]
     struct EventLoop;
@@ -54,6 +60,9 @@ mod guide {
 
     #[doc = include_str!("../../docs/guide/src/debugging.md")]
     struct Debugging;
+
+    #[doc = include_str!("../../docs/guide/src/why-nothing-goes-on.md")]
+    struct WhyNothingGoesOn;
 
     #[doc = include_str!("../../docs/guide/src/testing.md")]
     struct Testing;
