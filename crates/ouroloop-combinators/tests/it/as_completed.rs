@@ -8,8 +8,9 @@ use ouroloop_combinators::{AwaitError, TimeoutError, as_completed, sleep};
 use ouroloop_task::{
     IntoTask, Task, TaskError, bare_yield, catch_cancelled, create_future, create_task,
 };
+use ouroloop_testkit::{Log, TestLoop, hops, ms, quiet_panic, running_loop};
 
-use crate::support::{Log, World, after, hops, ignore, ms, now, run, running};
+use crate::support::{after, ignore, now, run};
 
 #[test]
 fn results_come_in_the_order_of_their_ends() {
@@ -59,7 +60,7 @@ fn the_next_task_is_the_one_that_was_given() {
         let tasks = [30, 10].map(|n| create_task(after(n, n)));
         let promise = create_future();
         let setter = promise.clone();
-        running()
+        running_loop()
             .call_later(ms(20), move || ignore(setter.set_result(20)))
             .expect("it is open");
         let all = [
@@ -150,7 +151,7 @@ fn errors_cancellations_and_panics_are_items() {
         cancelled.cancel();
         let panics = create_task(async {
             sleep(ms(1)).await;
-            std::panic::resume_unwind(Box::new("boom"))
+            quiet_panic("boom")
         });
         let mut stream = as_completed([cancelled, panics, create_task(after(2, 3))]);
         let next = stream.next().await;
@@ -200,10 +201,10 @@ fn the_timer_goes_when_all_are_done_or_the_stream_is_dropped() {
             .collect()
             .await;
         assert_eq!(items.len(), 2);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         let dropped = as_completed([create_task(after(1, 1))]).timeout(ms(1000));
         drop(dropped);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         sleep(ms(5)).await;
         let no_time = as_completed([create_task(after(1, 1))]).timeout(Duration::ZERO);
         let items: Vec<_> = no_time.collect().await;
@@ -299,7 +300,7 @@ fn the_waker_of_the_last_poll_is_the_one_that_counts() {
             "polled by a waker that does nothing"
         );
         let setter = promise.clone();
-        running()
+        running_loop()
             .call_later(ms(5), move || ignore(setter.set_result(4)))
             .expect("it is open");
         assert!(matches!(stream.next().await, Some(Ok(4))));
@@ -309,13 +310,16 @@ fn the_waker_of_the_last_poll_is_the_one_that_counts() {
 
 #[test]
 fn an_error_in_a_stream_nobody_reads_is_reported() {
-    let world = World::new();
-    world.run(async {
-        let panics = create_task(async { std::panic::resume_unwind(Box::new("unread")) });
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
+        let panics = create_task(async { quiet_panic("unread") });
         let stream = as_completed([panics]);
         let _: &ouroloop_combinators::AsCompleted<()> = &stream;
         sleep(ms(1)).await;
         drop(stream);
     });
-    assert_eq!(world.take_reports(), ["Task exception was never retrieved"]);
+    assert_eq!(
+        test_loop.take_reports(),
+        ["Task exception was never retrieved"]
+    );
 }

@@ -18,10 +18,9 @@ use ouroloop_combinators::{gather, shield, sleep, task_group, timeout, wait_for}
 use ouroloop_task::{
     CancelledBy, Task, TaskError, bare_yield, catch_cancelled, create_future, create_task,
 };
+use ouroloop_testkit::{Log, PolledInline, TestLoop, cancel_message, ms, running_loop};
 
-use crate::support::{
-    Failure, Log, Oops, after, ignore, me, message_of, ms, now, ok_after, run, running, stubborn,
-};
+use crate::support::{Failure, Oops, after, ignore, me, now, ok_after, run, stubborn};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 
@@ -139,10 +138,10 @@ fn a_cancellation_of_the_task_is_not_lost_in_a_join() {
         });
         sleep(ms(1)).await;
         task.cancel_with("all");
-        assert_eq!(message_of(task.await).as_deref(), Some("all"));
+        assert_eq!(cancel_message(task.await).as_deref(), Some("all"));
         let ends = log.take();
         assert!(ends == "one two" || ends == "two one", "{ends}");
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 
@@ -427,7 +426,7 @@ fn a_timeout_in_a_set_whose_value_is_queued_hears_its_expiry() {
     run(async {
         let promise = create_future::<u32>();
         let setter = promise.clone();
-        running()
+        running_loop()
             .call_at(ms(5), move || ignore(setter.set_result(3)))
             .expect("it is open");
         let mut set: FuturesUnordered<_> = [timeout(ms(5), promise.future().into_future())]
@@ -545,7 +544,7 @@ fn a_group_in_a_timeout_in_a_set_in_a_task_that_is_cancelled() {
         sleep(ms(5)).await;
         task.cancel_with("all");
         let untyped = task.as_task_ref();
-        assert_eq!(message_of(task.await).as_deref(), Some("all"));
+        assert_eq!(cancel_message(task.await).as_deref(), Some("all"));
         sleep(ms(1)).await;
         let mut ends: Vec<String> = log.take().split(' ').map(str::to_owned).collect();
         ends.sort();
@@ -554,7 +553,7 @@ fn a_group_in_a_timeout_in_a_set_in_a_task_that_is_cancelled() {
         ];
         assert_eq!(ends, all);
         assert_eq!(untyped.cancelling(), 1);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         assert!(now() < ms(50));
     });
 }
@@ -605,10 +604,10 @@ fn a_set_that_is_dropped_in_the_middle_leaves_nothing_behind() {
             });
         }
         assert!(set.next().now_or_never().is_none());
-        assert_eq!(running().statistics().timers, 5);
+        assert_eq!(running_loop().statistics().timers, 5);
         drop(set);
         assert_eq!(log.take(), ["dropped"; 5].join(" "));
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         sleep(ms(100)).await;
         assert_eq!(me().cancelling(), 0);
     });
@@ -626,15 +625,15 @@ fn branches_that_expire_and_are_dropped_in_one_tick_cancel_nobody() {
         drop(set);
         sleep(ms(100)).await;
         assert_eq!((now(), me().cancelling()), (ms(105), 0));
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 
 #[test]
 fn a_task_that_is_dropped_with_its_loop_in_the_middle_of_everything() {
     let log = Log::default();
-    let world = crate::support::World::new();
-    world.run({
+    let test_loop = TestLoop::new();
+    test_loop.run({
         let log = log.clone();
         async move {
             drop(create_task(async move {
@@ -664,12 +663,12 @@ fn a_task_that_is_dropped_with_its_loop_in_the_middle_of_everything() {
             sleep(ms(1)).await;
         }
     });
-    world.close();
+    test_loop.close();
     let ends = log.take();
     assert_eq!(ends.matches("branch").count(), 3, "{ends}");
     assert_eq!(ends.matches("child").count(), 3, "{ends}");
     assert_eq!(
-        world.take_reports(),
+        test_loop.take_reports(),
         ["Task was destroyed but it is pending!"; 4]
     );
 }
@@ -726,7 +725,7 @@ fn a_request_at_the_task_while_one_branch_times_out_in_the_same_tick() {
                 }
             };
             if cancel_first {
-                running()
+                running_loop()
                     .call_at(ms(5), cancel.clone())
                     .expect("it is open");
             }
@@ -744,7 +743,7 @@ fn a_request_at_the_task_while_one_branch_times_out_in_the_same_tick() {
             handle.replace(Some(task.as_task_ref()));
             if !cancel_first {
                 bare_yield().await;
-                running().call_at(ms(5), cancel).expect("it is open");
+                running_loop().call_at(ms(5), cancel).expect("it is open");
             }
             task.await.expect("both were caught");
             assert_eq!(log.take(), "true true count1", "{cancel_first}");
@@ -754,10 +753,10 @@ fn a_request_at_the_task_while_one_branch_times_out_in_the_same_tick() {
 
 #[test]
 fn a_wide_join_of_timeouts_takes_no_memory_with_it() {
-    let world = crate::support::World::new();
+    let test_loop = TestLoop::new();
     let left = [(); 5].map(|()| {
         let round = || {
-            world.run(async {
+            test_loop.run(async {
                 let ends = join_all((0..100).map(|n| timeout(ms(n % 7), after(3, n)))).await;
                 assert_eq!(ends.len(), 100);
             });
@@ -767,44 +766,13 @@ fn a_wide_join_of_timeouts_takes_no_memory_with_it() {
     assert!(left[4] <= 0, "{left:?}");
 }
 
-/// The future that a waker polls, inline.
-type Inline = Rc<RefCell<Option<Operation>>>;
-
 type Operation = std::pin::Pin<Box<dyn Future<Output = ()>>>;
-
-thread_local! {
-    static INLINE: RefCell<Option<Inline>> = const { RefCell::new(None) };
-}
-
-/// Polls what it is to wake at once, inside of `wake`.
-struct PollsInline;
-
-impl std::task::Wake for PollsInline {
-    fn wake(self: std::sync::Arc<Self>) {
-        let inline = INLINE.with_borrow(Clone::clone).expect("it was set");
-        let Some(mut future) = inline.take() else {
-            return;
-        };
-        let waker = std::task::Waker::from(self);
-        let mut cx = std::task::Context::from_waker(&waker);
-        if future.as_mut().poll(&mut cx).is_pending() {
-            inline.replace(Some(future));
-        }
-    }
-}
-
-/// First polled in a task, and then inside of whatever wakes it.
-fn polled_inline(future: impl Future<Output = ()> + 'static) {
-    let inline: Inline = Rc::new(RefCell::new(Some(Box::pin(future))));
-    INLINE.set(Some(inline));
-    std::task::Waker::from(std::sync::Arc::new(PollsInline)).wake();
-}
 
 #[test]
 fn h10_what_wakes_a_combinator_holds_nothing_that_its_poll_needs() {
     let log = Log::default();
-    let world = crate::support::World::new();
-    world.run({
+    let test_loop = TestLoop::new();
+    test_loop.run({
         let log = log.clone();
         async move {
             let cases: Vec<(&str, Operation)> = vec![
@@ -878,13 +846,12 @@ fn h10_what_wakes_a_combinator_holds_nothing_that_its_poll_needs() {
             ];
             for (name, future) in cases {
                 let say = log.clone();
-                polled_inline(async move {
+                PolledInline::start(async move {
                     future.await;
                     say.say(name);
                 });
                 sleep(ms(10)).await;
             }
-            INLINE.take();
         }
     });
     assert_eq!(

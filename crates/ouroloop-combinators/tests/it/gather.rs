@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::future::{IntoFuture, pending};
 use std::io;
-use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use ouroloop_combinators::{gather, sleep};
@@ -11,11 +10,9 @@ use ouroloop_task::{
     AsFutureRef, Eventual, IntoTask, TaskBuilder, TaskError, bare_yield, catch_cancelled,
     create_future, create_task,
 };
+use ouroloop_testkit::{Log, TestLoop, cancel_message, hops, ms, quiet_panic};
 
-use crate::support::{
-    Failure, Log, Oops, World, after, fail_after, hops, me, message_of, ms, now, ok_after, run,
-    stubborn,
-};
+use crate::support::{Failure, Oops, after, fail_after, me, now, ok_after, run, stubborn};
 
 #[test]
 fn results_come_in_the_order_of_the_arguments_and_the_work_is_done_beside_each_other() {
@@ -67,8 +64,8 @@ fn what_is_given_twice_is_one_child_and_gives_its_value_twice() {
 
 #[test]
 fn the_first_error_wins_at_once_and_the_others_go_on() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let log = Log::default();
         let slow = {
             let log = log.clone();
@@ -91,7 +88,7 @@ fn the_first_error_wins_at_once_and_the_others_go_on() {
         assert_eq!(log.take(), "slow went on");
     });
     // The later error counts as read.
-    assert_eq!(world.take_reports(), [""; 0]);
+    assert_eq!(test_loop.take_reports(), [""; 0]);
 }
 
 #[test]
@@ -128,7 +125,7 @@ fn errors_of_two_types_become_one_by_question_mark() {
 }
 
 fn panic_quietly() -> io::Result<()> {
-    std::panic::resume_unwind(Box::new("boom"))
+    quiet_panic("boom")
 }
 
 #[test]
@@ -151,7 +148,7 @@ fn return_exceptions_gives_every_result() {
             panic!("it was cancelled");
         };
         assert_eq!(
-            message_of(Err::<(), _>(error.clone())).as_deref(),
+            cancel_message(Err::<(), _>(error.clone())).as_deref(),
             Some("alone")
         );
     });
@@ -177,7 +174,7 @@ fn return_results_tells_panics_cancellations_and_values_apart() {
     run(async {
         let cancelled = create_task(pending::<u32>());
         cancelled.cancel();
-        let panics = create_task(async { std::panic::resume_unwind(Box::new("boom")) });
+        let panics = create_task(async { quiet_panic("boom") });
         let results = gather([create_task(async { 1 }), cancelled, panics])
             .return_results()
             .await
@@ -202,7 +199,7 @@ fn a_child_that_is_cancelled_alone_ends_the_gather_and_leaves_its_siblings() {
             panic!("the gather ends like an error");
         };
         assert_eq!(
-            message_of(Err::<(), _>(error.clone())).as_deref(),
+            cancel_message(Err::<(), _>(error.clone())).as_deref(),
             Some("alone")
         );
         assert_eq!(waiting.cancelling(), 0);
@@ -232,7 +229,7 @@ fn cancelling_a_gather_asks_every_child_that_is_not_done() {
         let Failure::Task(error) = error else {
             panic!("not a cancellation: {error}")
         };
-        assert_eq!(message_of(Err::<(), _>(error)).as_deref(), Some("all"));
+        assert_eq!(cancel_message(Err::<(), _>(error)).as_deref(), Some("all"));
         assert!(refs[1].cancelled() && refs[2].cancelled() && !refs[0].cancelled());
     });
 }
@@ -304,7 +301,7 @@ fn the_task_that_awaits_a_gather_unwinds_when_it_is_cancelled() {
         // Both children end, their callbacks end the gather, and that wakes the task.
         let (count, ended) = hops(task).await;
         assert_eq!(count, 4);
-        assert_eq!(message_of(ended).as_deref(), Some("down"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("down"));
         assert_eq!(log.take(), "child1 child2 outer");
     });
 }
@@ -428,13 +425,13 @@ fn dropping_a_gather_leaves_its_children_running() {
 
 #[test]
 fn an_error_of_a_child_of_a_dropped_gather_is_not_lost() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         drop(gather([async { Err::<(), Failure>(Oops("unread").into()) }]).start());
         sleep(ms(1)).await;
     });
-    world.close();
-    assert_eq!(world.take_reports().len(), 1);
+    test_loop.close();
+    assert_eq!(test_loop.take_reports().len(), 1);
 }
 
 #[test]
@@ -485,7 +482,7 @@ fn wide_tuples_keep_their_places() {
 #[test]
 fn an_error_of_an_inner_gather_is_that_of_the_outer_one() {
     run(async {
-        let panics = || create_task(async { resume_unwind(Box::new("inside")) });
+        let panics = || create_task(async { quiet_panic("inside") });
         let panicked = |ended: Result<(), TaskError>| match ended {
             Err(TaskError::Panicked(payload)) => payload.message() == "inside",
             _ => false,

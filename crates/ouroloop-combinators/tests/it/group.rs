@@ -8,8 +8,9 @@ use ouroloop_combinators::{ExceptionGroup, TaskGroup, TaskGroupError, sleep, tas
 use ouroloop_task::{
     CancelledBy, TaskBuilder, TaskError, bare_yield, catch_cancelled, create_task, raise_cancelled,
 };
+use ouroloop_testkit::{Log, TestLoop, cancel_message, hops, ms, quiet_panic};
 
-use crate::support::{Log, Oops, World, after, hops, me, message_of, ms, now, run};
+use crate::support::{Oops, after, me, now, run};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 
@@ -238,7 +239,7 @@ fn a_cancellation_from_outside_goes_through_and_cancels_the_children() {
             sleep(ms(1)).await;
             task.cancel_with("outside");
             let untyped = task.as_task_ref();
-            assert_eq!(message_of(task.await).as_deref(), Some("outside"));
+            assert_eq!(cancel_message(task.await).as_deref(), Some("outside"));
             assert_eq!(untyped.cancelling(), 1);
             assert_eq!(log.take(), "child");
         }
@@ -575,12 +576,12 @@ fn a_timeout_in_a_child_does_not_disturb_the_group() {
 
 #[test]
 fn a_child_that_panics_fails_the_group_with_its_panic() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let failed = task_group(async |tg| {
             tg.create_task(async {
                 if now() == ms(0) {
-                    std::panic::resume_unwind(Box::new("boom"));
+                    quiet_panic("boom");
                 }
             })?;
             pending::<()>().await;
@@ -590,7 +591,7 @@ fn a_child_that_panics_fails_the_group_with_its_panic() {
         .expect_err("a child panics");
         assert!(matches!(failed.exceptions(), [TaskError::Panicked(_)]));
     });
-    assert_eq!(world.take_reports(), [""; 0]);
+    assert_eq!(test_loop.take_reports(), [""; 0]);
 }
 
 #[test]

@@ -9,8 +9,9 @@ use ouroloop_combinators::{
     wait_for,
 };
 use ouroloop_task::{TaskBuilder, TaskError, bare_yield, create_future, create_task};
+use ouroloop_testkit::{hops, ms, running_loop};
 
-use crate::support::{Failure, hops, ms, run, running};
+use crate::support::{Failure, run};
 
 type Operation = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -60,7 +61,7 @@ const TABLE: &[Row] = &[
     ("a pending promise that call_soon sets", 2, || {
         let promise = create_future();
         let future = promise.future();
-        running()
+        running_loop()
             .call_soon(move || promise.set_result(()).expect("it is pending"))
             .expect("it is open");
         boxed(async { future.await.expect("it is set") })

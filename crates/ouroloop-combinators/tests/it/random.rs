@@ -22,8 +22,9 @@ use ouroloop_task::{
     LoopTasks, TaskError, TaskRef, bare_yield, catch_cancelled, create_future, create_task,
     raise_cancelled,
 };
+use ouroloop_testkit::{ms, running_loop};
 
-use crate::support::{Oops, ignore, me, ms, running};
+use crate::support::{Oops, ignore, me};
 
 /// How many trees: `OUROLOOP_SEEDS`, or a few thousand.
 fn seeds() -> u64 {
@@ -121,7 +122,7 @@ fn leaf(random: &Random, ledger: &Ledger) -> Tree {
         6 => Box::pin(async move {
             let promise = create_future::<u64>();
             let future = promise.future();
-            running()
+            running_loop()
                 .call_later(ms(n), move || ignore(promise.set_result(n)))
                 .expect("it is open");
             future.await
@@ -135,7 +136,7 @@ fn leaf(random: &Random, ledger: &Ledger) -> Tree {
                 }
                 left -= 1;
                 let waker = cx.waker().clone();
-                running()
+                running_loop()
                     .call_later(ms(1), move || waker.wake())
                     .expect("it is open");
                 std::task::Poll::Pending

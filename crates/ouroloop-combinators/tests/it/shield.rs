@@ -6,8 +6,9 @@ use ouroloop_combinators::{gather, shield, sleep, timeout};
 use ouroloop_task::{
     AsFutureRef, TaskError, bare_yield, catch_cancelled, create_future, create_task,
 };
+use ouroloop_testkit::{Log, TestLoop, cancel_message, hops, ms, quiet_panic};
 
-use crate::support::{Failure, Log, World, after, hops, message_of, ms, now, run};
+use crate::support::{Failure, after, now, run};
 
 #[test]
 fn it_gives_what_the_task_gives() {
@@ -41,7 +42,7 @@ fn a_cancelled_task_leaves_what_it_shields_running() {
         sleep(ms(5)).await;
         outer.cancel_with("outer");
         let (count, ended) = hops(outer).await;
-        assert_eq!(message_of(ended).as_deref(), Some("outer"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("outer"));
         assert_eq!(count, 2, "the shield is cancelled at once");
         assert!(!saving.done() && saving.cancelling() == 0);
         assert_eq!((&*saving).await.ok(), Some(&7));
@@ -67,7 +68,10 @@ fn a_shield_can_be_cancelled_before_its_task_has_started() {
         assert_eq!(shielded.inner().as_future_ref(), task.as_future_ref());
         let (count, ended) = hops(shielded).await;
         assert_eq!(count, 0);
-        assert_eq!(message_of(ended.map(|&()| ())).as_deref(), Some("shield"));
+        assert_eq!(
+            cancel_message(ended.map(|&()| ())).as_deref(),
+            Some("shield")
+        );
         log.say("canceled");
         task.await.expect("it was left alone");
         assert_eq!(log.take(), "canceled start end");
@@ -99,7 +103,7 @@ fn errors_come_through() {
         assert_eq!(error.to_string(), "error");
         let panics = create_task(async {
             bare_yield().await;
-            std::panic::resume_unwind(Box::new("boom"))
+            quiet_panic("boom")
         });
         let ended: Result<(), _> = shield(panics).await;
         assert!(matches!(ended, Err(TaskError::Panicked(_))));
@@ -108,18 +112,21 @@ fn errors_come_through() {
 
 #[test]
 fn an_error_after_the_shield_was_cancelled_is_reported_as_never_retrieved() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let task = create_task(async {
             sleep(ms(5)).await;
-            std::panic::resume_unwind(Box::new("lost"))
+            quiet_panic("lost")
         });
         let late: Result<Result<&(), _>, _> = timeout(ms(1), shield(&task).into_future()).await;
         assert!(late.is_err());
         drop(task);
         sleep(ms(10)).await;
     });
-    assert_eq!(world.take_reports(), ["Task exception was never retrieved"]);
+    assert_eq!(
+        test_loop.take_reports(),
+        ["Task exception was never retrieved"]
+    );
 }
 
 #[test]

@@ -10,14 +10,13 @@ use ouroloop_task::{
     CancelledBy, LoopTasks, RunError, Task, TaskBuilder, TaskError, bare_yield, catch_cancelled,
     create_task,
 };
-
-use crate::support::{Log, World, ms};
+use ouroloop_testkit::{Log, TestLoop, ms, quiet_panic, running_loop};
 
 #[test]
 fn all_are_cancelled_in_order_and_waited_for() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    world.run({
+    test_loop.run({
         let log = log.clone();
         async move {
             for (name, count) in [("a", 0), ("b", 20), ("c", 10)] {
@@ -35,36 +34,36 @@ fn all_are_cancelled_in_order_and_waited_for() {
             bare_yield().await;
         }
     });
-    cancel_all_tasks(&world).expect("the loop can run");
+    cancel_all_tasks(&test_loop).expect("the loop can run");
     assert_eq!(log.take(), "a b c a-cleaned c-cleaned b-cleaned");
-    assert!(world.all_tasks().is_empty());
-    assert_eq!(world.time(), ms(20));
+    assert!(test_loop.all_tasks().is_empty());
+    assert_eq!(test_loop.time(), ms(20));
 }
 
 #[test]
 fn nothing_to_do_is_nothing() {
-    let world = World::new();
-    cancel_all_tasks(&world).expect("there is nothing to do");
-    world.close();
-    let refused = cancel_all_tasks(&world);
+    let test_loop = TestLoop::new();
+    cancel_all_tasks(&test_loop).expect("there is nothing to do");
+    test_loop.close();
+    let refused = cancel_all_tasks(&test_loop);
     assert!(matches!(refused, Err(RunError::Loop(LoopError::Closed))));
 }
 
 #[test]
 fn one_that_never_ran_never_runs() {
-    let world = World::new();
-    let task = world
+    let test_loop = TestLoop::new();
+    let task = test_loop
         .create_task(async { unreachable!("it is cancelled first") })
         .expect("it is open");
-    cancel_all_tasks(&world).expect("the loop can run");
+    cancel_all_tasks(&test_loop).expect("the loop can run");
     assert!(task.cancelled());
 }
 
 #[test]
 fn there_is_one_pass_and_what_clean_ups_make_is_left() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let made: Rc<RefCell<Option<Task<()>>>> = Rc::default();
-    world.run({
+    test_loop.run({
         let made = made.clone();
         async move {
             drop(create_task(async move {
@@ -76,43 +75,43 @@ fn there_is_one_pass_and_what_clean_ups_make_is_left() {
             bare_yield().await;
         }
     });
-    cancel_all_tasks(&world).expect("the loop can run");
+    cancel_all_tasks(&test_loop).expect("the loop can run");
     let made = made.take().expect("it was made");
     assert!(!made.done() && made.cancelling() == 0);
-    world.close();
+    test_loop.close();
     assert!(matches!(made.result(), Err(TaskError::LoopClosed)));
 }
 
 #[test]
 fn errors_of_clean_ups_are_reported_and_values_and_cancellations_are_not() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let mut kept = Vec::new();
     for kind in ["panic", "error", "value", "cancelled"] {
         let body = async move {
             let caught = catch_cancelled(pending::<()>()).await;
             match kind {
-                "panic" => std::panic::resume_unwind(Box::new("while cleaning")),
+                "panic" => quiet_panic("while cleaning"),
                 "error" => Err("while cleaning"),
                 "value" => Ok(1),
                 _ => caught.unwrap_err().raise().await,
             }
         };
-        let task = world.create_task(body).expect("it is open");
+        let task = test_loop.create_task(body).expect("it is open");
         task.expect_errors();
         kept.push(task);
     }
-    world.run(bare_yield());
-    cancel_all_tasks(&world).expect("the loop can run");
-    let reports = world.take_reports();
+    test_loop.run(bare_yield());
+    cancel_all_tasks(&test_loop).expect("the loop can run");
+    let reports = test_loop.take_reports();
     assert_eq!(reports, ["unhandled exception during run() shutdown"; 2]);
     assert!(kept.iter().all(|task| task.done()));
     drop(kept);
-    assert_eq!(world.take_reports(), [""; 0], "they were reported once");
+    assert_eq!(test_loop.take_reports(), [""; 0], "they were reported once");
 }
 
 #[test]
 fn tasks_that_await_each_other_end_too() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let handles: Rc<RefCell<Vec<Rc<Task<()>>>>> = Rc::default();
     let all: Vec<_> = (0..2)
         .map(|place: usize| {
@@ -122,21 +121,21 @@ fn tasks_that_await_each_other_end_too() {
                 let other = handles.borrow()[1 - place].clone();
                 let _ = (&*other).await;
             };
-            Rc::new(world.create_task(member).expect("it is open"))
+            Rc::new(test_loop.create_task(member).expect("it is open"))
         })
         .collect();
     handles.borrow_mut().extend(all.iter().cloned());
-    world.run(sleep(ms(1)));
-    cancel_all_tasks(&world).expect("the loop can run");
+    test_loop.run(sleep(ms(1)));
+    cancel_all_tasks(&test_loop).expect("the loop can run");
     handles.take();
     assert!(all.iter().all(|task| task.done()));
 }
 
 #[test]
 fn groups_timeouts_and_shields_end_too() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    world.run({
+    test_loop.run({
         let log = log.clone();
         async move {
             let inner = log.clone();
@@ -166,20 +165,20 @@ fn groups_timeouts_and_shields_end_too() {
             sleep(ms(1)).await;
         }
     });
-    cancel_all_tasks(&world).expect("the loop can run");
-    assert!(world.all_tasks().is_empty());
+    cancel_all_tasks(&test_loop).expect("the loop can run");
+    assert!(test_loop.all_tasks().is_empty());
     let mut ends: Vec<String> = log.take().split(' ').map(str::to_owned).collect();
     ends.sort();
     assert_eq!(ends, ["child", "group", "shield", "timeout"]);
-    assert_eq!(world.time(), ms(1));
+    assert_eq!(test_loop.time(), ms(1));
 }
 
 #[test]
 fn inside_of_the_running_loop_it_is_refused_and_cancels_nobody() {
-    let world = World::new();
-    let refused = world.run(async {
+    let test_loop = TestLoop::new();
+    let refused = test_loop.run(async {
         let other = create_task(bare_yield());
-        let refused = cancel_all_tasks(&crate::support::running());
+        let refused = cancel_all_tasks(&running_loop());
         let untouched = other.await.is_ok();
         (refused, untouched)
     });

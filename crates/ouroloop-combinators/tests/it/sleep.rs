@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::poll;
 use ouroloop_combinators::sleep;
 use ouroloop_task::{create_task, raise_cancelled};
+use ouroloop_testkit::{Log, hops, ms, running_loop};
 
-use crate::support::{Log, hops, ignore, ms, now, run, running};
+use crate::support::{ignore, now, run};
 
 #[test]
 fn nothing_is_one_iteration_without_a_timer_and_more_are_two() {
@@ -70,15 +71,15 @@ fn a_dropped_or_cancelled_sleep_takes_its_timer_along() {
         {
             let mut dropped = pin!(sleep(ms(1000)));
             assert!(poll!(&mut dropped).is_pending());
-            assert_eq!(running().statistics().timers, 1);
+            assert_eq!(running_loop().statistics().timers, 1);
         }
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         let task = create_task(sleep(ms(1000)));
         sleep(Duration::ZERO).await;
-        assert_eq!(running().statistics().timers, 1);
+        assert_eq!(running_loop().statistics().timers, 1);
         task.cancel();
         assert!(task.await.is_err());
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         assert_eq!(now(), Duration::ZERO);
     });
 }
@@ -108,7 +109,7 @@ fn a_cancelled_sleep_that_is_due_in_the_same_iteration_is_cancelled() {
             }
         });
         let other = task.as_task_ref();
-        running()
+        running_loop()
             .call_at(ms(5), move || ignore(other.cancel()))
             .expect("it is open");
         assert!(task.await.is_err());

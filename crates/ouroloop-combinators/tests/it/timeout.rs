@@ -12,12 +12,13 @@ use ouroloop_task::{
     Cancelled, CancelledBy, Task, TaskError, TaskRef, bare_yield, catch_cancelled, create_future,
     create_task, raise_cancelled,
 };
+use ouroloop_testkit::{Log, cancel_message, ms, running_loop};
 
-use crate::support::{Log, after, ignore, me, message_of, ms, now, run, running};
+use crate::support::{after, ignore, me, now, run};
 
 /// Runs something when the loop's time is `when`, in the order of these calls.
 fn at(when: Duration, f: impl FnOnce() + 'static) {
-    running().call_at(when, f).expect("it is open");
+    running_loop().call_at(when, f).expect("it is open");
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn in_time_and_late() {
         assert!(late.is_err());
         assert_eq!((now(), log.take().as_str()), (ms(8), "dropped"));
         assert_eq!(me().cancelling(), 0);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 
@@ -111,9 +112,9 @@ fn an_outside_cancellation_goes_through() {
         sleep(ms(5)).await;
         task.cancel_with("outside");
         let untyped = task.as_task_ref();
-        assert_eq!(message_of(task.await).as_deref(), Some("outside"));
+        assert_eq!(cancel_message(task.await).as_deref(), Some("outside"));
         assert_eq!(untyped.cancelling(), 1);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 
@@ -201,7 +202,7 @@ fn a_deep_nest_of_timeouts_unwinds_to_the_one_that_expired() {
         }
         assert_eq!(nest.await, 17);
         assert_eq!((now(), me().cancelling()), (ms(5), 0));
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 
@@ -259,9 +260,9 @@ fn a_timeout_that_is_dropped_in_the_middle_leaves_no_timer_and_no_count() {
     run(async {
         let mut dropped = Box::pin(timeout(ms(50), pending::<()>()));
         assert!(futures_util::poll!(&mut dropped).is_pending());
-        assert_eq!(running().statistics().timers, 1);
+        assert_eq!(running_loop().statistics().timers, 1);
         drop(dropped);
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
         // Its expiry is queued already.
         let mut dropped = Box::pin(timeout(Duration::ZERO, pending::<()>()));
         assert!(futures_util::poll!(&mut dropped).is_pending());
@@ -347,7 +348,7 @@ async fn one_tick(order: [Event; 3], takes: &[Event]) -> (String, u32, String) {
     let text = match ended {
         Ok(Ok(value)) => format!("value {value}"),
         Ok(Err(_)) => "timeout".into(),
-        Err(error) => format!("cancelled by {:?}", message_of(Err::<(), _>(error))),
+        Err(error) => format!("cancelled by {:?}", cancel_message(Err::<(), _>(error))),
     };
     assert!(!expires || now() >= when);
     (text, untyped.cancelling(), log.take())
@@ -470,7 +471,7 @@ fn h20_the_count_is_back_to_zero_after_many_rounds() {
             assert_eq!(ended.is_ok(), round % 3 == 1);
             assert_eq!(me().cancelling(), 0);
         }
-        assert_eq!(running().statistics().timers, 0);
+        assert_eq!(running_loop().statistics().timers, 0);
     });
 }
 

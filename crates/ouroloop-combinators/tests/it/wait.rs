@@ -10,8 +10,9 @@ use ouroloop_combinators::{
 use ouroloop_task::{
     AsFutureRef, Task, TaskBuilder, TaskError, bare_yield, create_future, create_task,
 };
+use ouroloop_testkit::{TestLoop, hops, ms, quiet_panic, running_loop};
 
-use crate::support::{World, after, hops, ms, now, run, running};
+use crate::support::{after, now, run};
 
 fn sleepers(counts: &[u64]) -> Vec<Task<u64>> {
     counts
@@ -95,7 +96,7 @@ fn a_panic_and_an_err_that_was_said_to_be_one_count_as_exceptions() {
     run(async {
         let panics = create_task(async {
             sleep(ms(1)).await;
-            std::panic::resume_unwind(Box::new("boom"))
+            quiet_panic("boom")
         });
         let slow = create_task(pending::<()>());
         let (done, _) = wait([&panics, &slow])
@@ -121,8 +122,8 @@ fn a_panic_and_an_err_that_was_said_to_be_one_count_as_exceptions() {
 
 #[test]
 fn a_wait_that_expects_errors_stops_at_an_err_and_leaves_it_to_be_looked_at() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let fails = |count: u64| create_task(after(count, Err::<(), _>("error")));
         let tasks = [fails(5), fails(9)];
         let waiting = wait(&tasks).expect_errors().return_when(FIRST_EXCEPTION);
@@ -139,7 +140,7 @@ fn a_wait_that_expects_errors_stops_at_an_err_and_leaves_it_to_be_looked_at() {
         assert!(shared.exception().is_ok_and(|error| error.is_some()));
     });
     assert_eq!(
-        world.take_reports(),
+        test_loop.take_reports(),
         ["Task exception was never retrieved"],
         "that of the second, which nobody looked at"
     );
@@ -193,10 +194,10 @@ fn a_cancelled_wait_leaves_the_tasks_alone_and_takes_its_callbacks_and_its_timer
         });
         bare_yield().await;
         bare_yield().await;
-        assert_eq!(running().statistics().timers, 2);
+        assert_eq!(running_loop().statistics().timers, 2);
         waiting.cancel();
         assert!(waiting.await.is_err());
-        assert_eq!(running().statistics().timers, 1);
+        assert_eq!(running_loop().statistics().timers, 1);
         assert!(!task.done() && task.cancelling() == 0);
         assert_eq!(task.await.ok(), Some(1));
     });
@@ -237,11 +238,11 @@ fn many_rounds_of_first_completed_leave_no_callbacks_behind() {
                 .expect("some");
             assert_eq!(done.len(), 1);
         }
-        let before = running().statistics().callbacks;
+        let before = running_loop().statistics().callbacks;
         long.cancel();
         bare_yield().await;
         bare_yield().await;
         // Its step, and two of this task: no callback of a wait among them.
-        assert!(running().statistics().callbacks - before <= 4);
+        assert!(running_loop().statistics().callbacks - before <= 4);
     });
 }

@@ -8,8 +8,9 @@ use ouroloop_combinators::{AwaitError, TimeoutError, gather, sleep, wait_for};
 use ouroloop_task::{
     TaskError, bare_yield, catch_cancelled, create_future, create_task, current_task,
 };
+use ouroloop_testkit::{Log, cancel_message, hops, ms, quiet_panic};
 
-use crate::support::{Failure, Log, Oops, after, hops, me, message_of, ms, now, run, stubborn};
+use crate::support::{Failure, Oops, after, me, now, run, stubborn};
 
 fn timed_out<T>(ended: &Result<T, AwaitError>) -> bool {
     matches!(ended, Err(AwaitError::Timeout(TimeoutError)))
@@ -88,7 +89,7 @@ fn a_task_that_swallows_gives_its_value_and_one_that_fails_its_error() {
         assert_eq!(me().cancelling(), 0);
         let panics = create_task(async {
             let _ = catch_cancelled(pending::<()>()).await;
-            std::panic::resume_unwind(Box::new("while cleaning"))
+            quiet_panic("while cleaning")
         });
         let ended: Result<(), _> = wait_for(panics, ms(5)).await;
         assert!(matches!(
@@ -175,7 +176,7 @@ fn a_cancelled_wait_for_cancels_what_it_waits_for() {
             bare_yield().await;
             task.cancel_with("down");
             assert_eq!(of_inner.cancelling(), 1);
-            assert_eq!(message_of(task.await).as_deref(), Some("down"));
+            assert_eq!(cancel_message(task.await).as_deref(), Some("down"));
             assert!(of_inner.cancelled());
         }
         assert!(now() < ms(100));
@@ -191,7 +192,7 @@ fn somebody_elses_cancellation_comes_as_a_value() {
         let Err(AwaitError::Task(error)) = wait_for(inner, ms(5)).await else {
             panic!("it was cancelled")
         };
-        assert_eq!(message_of(Err::<(), _>(error)).as_deref(), Some("else"));
+        assert_eq!(cancel_message(Err::<(), _>(error)).as_deref(), Some("else"));
         assert_eq!(me().cancelling(), 0);
     });
 }

@@ -12,8 +12,11 @@ use ouroloop_task::{
     AsFutureRef, CancelledBy, Task, TaskBuilder, TaskError, TaskRef, Waiter, bare_yield,
     catch_cancelled, create_future, create_task, current_task, raise_cancelled,
 };
+use ouroloop_testkit::{
+    Log, TestLoop, cancel_message, hops, iteration, ms, on_drop, run_iterations, running_loop,
+};
 
-use crate::support::{Log, World, hops, iteration, message_of, ms, on_drop, run, running, sleep};
+use crate::support::{run, sleep, stamp};
 
 /// A task that waits for ever, and the log of its ends.
 fn sleeper(log: &Log) -> Task<()> {
@@ -39,14 +42,14 @@ fn before_its_first_step_a_task_never_runs() {
         let since = iteration();
         task.as_task_ref().add_done_callback({
             let log = log.clone();
-            move |_| log.stamp("callback", since)
+            move |_| stamp(&log, "callback", since)
         });
         assert!(task.cancel_with("not now"));
         assert!(!task.cancelled() && !task.done());
         let (count, ended) = hops(task).await;
         assert_eq!(count, 2);
         assert_eq!(log.take(), "callback+2");
-        assert_eq!(message_of(ended).as_deref(), Some("not now"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("not now"));
     });
 }
 
@@ -69,13 +72,13 @@ fn what_a_task_waits_for_is_cancelled_at_once_and_the_task_one_iteration_later()
         bare_yield().await;
         assert!(task.cancel_with("enough"));
         assert!(promise.cancelled(), "now");
-        assert_eq!(message_of(promise.result()).as_deref(), Some("enough"));
+        assert_eq!(cancel_message(promise.result()).as_deref(), Some("enough"));
         assert!(!task.done() && task.cancelling() == 1);
         bare_yield().await;
         assert!(task.cancelled(), "one iteration later");
         let (count, ended) = hops(task).await;
         assert_eq!(count, 0);
-        assert_eq!(message_of(ended).as_deref(), Some("enough"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("enough"));
     });
 }
 
@@ -140,7 +143,7 @@ fn of_two_requests_before_the_first_step_the_last_message_is_delivered_once() {
         task.cancel_with("second");
         let at_end = task.as_task_ref();
         // In asyncio, too, a request that cannot be passed on replaces the message of the last.
-        assert_eq!(message_of(task.await).as_deref(), Some("second"));
+        assert_eq!(cancel_message(task.await).as_deref(), Some("second"));
         assert_eq!(at_end.cancelling(), 2);
     });
 }
@@ -167,9 +170,9 @@ fn a_clean_up_may_await_and_a_second_request_interrupts_it() {
         twice.cancel_with("1");
         bare_yield().await;
         twice.cancel_with("2");
-        assert_eq!(message_of(twice.await).as_deref(), Some("2"));
+        assert_eq!(cancel_message(twice.await).as_deref(), Some("2"));
         assert_eq!(log.take(), "left");
-        assert_eq!(message_of(once.await).as_deref(), Some("1"));
+        assert_eq!(cancel_message(once.await).as_deref(), Some("1"));
         assert_eq!(log.take(), "cleaned left");
     });
 }
@@ -227,14 +230,14 @@ fn a_request_goes_down_a_chain_at_once_and_comes_up_one_iteration_a_task() {
         ] {
             let log = log.clone();
             // Called one iteration after the end.
-            task.add_done_callback(move |_| log.stamp(name, since + 1));
+            task.add_done_callback(move |_| stamp(&log, name, since + 1));
         }
         outer.cancel_with("down");
         assert!(promise.cancelled());
         assert_eq!((inner.cancelling(), outer.cancelling()), (1, 1));
         let (count, ended) = hops(async { (&*outer).await.map(drop) }).await;
         assert_eq!(count, 3);
-        assert_eq!(message_of(ended).as_deref(), Some("down"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("down"));
         assert_eq!(log.take(), "inner+1 outer+2");
     });
 }
@@ -266,7 +269,7 @@ fn cancelling_one_waiter_cancels_what_they_share_and_the_others_get_that_as_a_va
         assert!(one.cancelled());
         assert!(two.done() && !two.cancelled() && two.cancelling() == 0);
         let ended = two.await.expect("it was not cancelled");
-        assert_eq!(message_of(ended).as_deref(), Some("shared"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("shared"));
     });
 }
 
@@ -310,13 +313,13 @@ fn the_task_that_cancels_itself_unwinds_at_its_next_await_that_waits() {
                 log.say("not reached");
             })
         };
-        let before = running().time();
+        let before = running_loop().time();
         let (count, ended) = hops(task).await;
         // Its first step, the unwinding, and this.
         assert_eq!(count, 3);
-        assert_eq!(message_of(ended).as_deref(), Some("self"));
+        assert_eq!(cancel_message(ended).as_deref(), Some("self"));
         assert_eq!(log.take(), "got1 unwound");
-        assert_eq!(running().time(), before);
+        assert_eq!(running_loop().time(), before);
     });
 }
 
@@ -338,7 +341,7 @@ fn a_value_loses_to_an_undelivered_request_and_an_error_wins() {
         checked.expect_errors();
         bare_yield().await;
         assert!(value.cancelled());
-        assert_eq!(message_of(value.await).as_deref(), Some("lost"));
+        assert_eq!(cancel_message(value.await).as_deref(), Some("lost"));
         assert!(!error.cancelled());
         assert_eq!(error.await.expect_err("it failed").to_string(), "wins");
         assert!(matches!(checked.await, Ok(Err("wins"))));
@@ -421,7 +424,7 @@ fn a_cancellation_that_comes_as_a_value_unwinds_nobody() {
                 target.cancel_with("by me");
             }
         });
-        assert_eq!(message_of(target.await).as_deref(), Some("by me"));
+        assert_eq!(cancel_message(target.await).as_deref(), Some("by me"));
         assert_eq!(me().cancelling(), 0);
         watcher.await.expect("it has a value");
     });
@@ -588,13 +591,13 @@ fn the_request_at_a_joiner_whose_wake_is_queued_costs_it_the_value() {
 
 #[test]
 fn cancel_from_a_callback_and_from_outside_of_the_loop() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    let from_callback = world.run({
+    let from_callback = test_loop.run({
         let log = log.clone();
         async move {
             let task = Rc::new(sleeper(&log));
-            running()
+            running_loop()
                 .call_soon({
                     let task = task.clone();
                     move || assert!(task.cancel())
@@ -606,7 +609,7 @@ fn cancel_from_a_callback_and_from_outside_of_the_loop() {
     assert!(matches!(from_callback, Err(TaskError::Cancelled(_))));
     assert_eq!(log.take(), "unwound");
 
-    let task = world.run({
+    let task = test_loop.run({
         let log = log.clone();
         async move {
             let task = sleeper(&log);
@@ -616,7 +619,7 @@ fn cancel_from_a_callback_and_from_outside_of_the_loop() {
     });
     assert!(task.cancel());
     assert_eq!(log.take(), "", "the loop does not run");
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     assert!(task.cancelled());
     assert_eq!(log.take(), "unwound");
 }
@@ -628,8 +631,8 @@ fn untyped_references_cancel_too() {
         let by_task = create_task(pending::<()>());
         assert!(by_future.as_future_ref().cancel_with("a"));
         assert!(by_task.as_task_ref().cancel_with("b"));
-        assert_eq!(message_of(by_future.await).as_deref(), Some("a"));
-        assert_eq!(message_of(by_task.await).as_deref(), Some("b"));
+        assert_eq!(cancel_message(by_future.await).as_deref(), Some("a"));
+        assert_eq!(cancel_message(by_task.await).as_deref(), Some("b"));
     });
 }
 

@@ -8,8 +8,9 @@ use ouroloop_task::{
     AsFutureRef, LoopTasks, Promise, PromiseFuture, Task, TaskError, bare_yield, create_future,
     create_task,
 };
+use ouroloop_testkit::{TestLoop, run_iterations, running_loop};
 
-use crate::support::{World, on_a_small_stack, running};
+use crate::support::on_a_small_stack;
 
 const CALLBACKS: usize = if cfg!(miri) { 300 } else { 1_000_000 };
 const TASKS: usize = if cfg!(miri) { 300 } else { 100_000 };
@@ -17,11 +18,11 @@ const TASKS: usize = if cfg!(miri) { 300 } else { 100_000 };
 const PENDING: usize = if cfg!(miri) { 300 } else { 200_000 };
 
 /// Promises of which each is set by the callback of the one before; the first and the last.
-fn chain_of_promises(world: &World, count: usize) -> (Promise<usize>, PromiseFuture<usize>) {
-    let first = world.create_future().expect("it is open");
+fn chain_of_promises(test_loop: &TestLoop, count: usize) -> (Promise<usize>, PromiseFuture<usize>) {
+    let first = test_loop.create_future().expect("it is open");
     let mut last = first.future();
     for _ in 0..count {
-        let next = world.create_future().expect("it is open");
+        let next = test_loop.create_future().expect("it is open");
         let future = next.future();
         let before = last.clone();
         last.add_done_callback(move |_| {
@@ -36,31 +37,31 @@ fn chain_of_promises(world: &World, count: usize) -> (Promise<usize>, PromiseFut
 #[test]
 fn h22_a_chain_of_callbacks_runs() {
     on_a_small_stack(|| {
-        let world = World::new();
-        let (first, last) = chain_of_promises(&world, CALLBACKS);
+        let test_loop = TestLoop::new();
+        let (first, last) = chain_of_promises(&test_loop, CALLBACKS);
         first.set_result(0).expect("it is pending");
         drop(first);
-        assert_eq!(world.run(last.into_future()).ok(), Some(CALLBACKS));
+        assert_eq!(test_loop.run(last.into_future()).ok(), Some(CALLBACKS));
     });
 }
 
 #[test]
 fn h22_a_chain_of_callbacks_whose_first_promise_breaks_runs_to_its_end() {
     on_a_small_stack(|| {
-        let world = World::new();
-        let (first, last) = chain_of_promises(&world, CALLBACKS);
+        let test_loop = TestLoop::new();
+        let (first, last) = chain_of_promises(&test_loop, CALLBACKS);
         drop(first);
-        assert_eq!(world.run(last.into_future()).ok(), Some(CALLBACKS - 1));
+        assert_eq!(test_loop.run(last.into_future()).ok(), Some(CALLBACKS - 1));
     });
 }
 
 #[test]
 fn h22_a_chain_of_callbacks_is_dropped_with_its_loop() {
     on_a_small_stack(|| {
-        let world = World::new();
-        let (first, last) = chain_of_promises(&world, CALLBACKS);
-        world.close();
-        drop(world);
+        let test_loop = TestLoop::new();
+        let (first, last) = chain_of_promises(&test_loop, CALLBACKS);
+        test_loop.close();
+        drop(test_loop);
         drop(first);
         drop(last);
     });
@@ -69,11 +70,11 @@ fn h22_a_chain_of_callbacks_is_dropped_with_its_loop() {
 #[test]
 fn h22_a_chain_that_is_made_on_a_closed_loop_is_dropped_flat() {
     on_a_small_stack(|| {
-        let world = World::new();
+        let test_loop = TestLoop::new();
         let promises: Vec<_> = (0..CALLBACKS)
-            .map(|_| world.create_future::<u32>().expect("it is open"))
+            .map(|_| test_loop.create_future::<u32>().expect("it is open"))
             .collect();
-        world.close();
+        test_loop.close();
         let mut next = None;
         for promise in promises.into_iter().rev() {
             let after = next.take();
@@ -87,23 +88,23 @@ fn h22_a_chain_that_is_made_on_a_closed_loop_is_dropped_flat() {
 #[test]
 fn h22_a_chain_of_callbacks_whose_first_one_is_queued_is_dropped_with_its_loop() {
     on_a_small_stack(|| {
-        let world = World::new();
-        let (first, last) = chain_of_promises(&world, CALLBACKS);
+        let test_loop = TestLoop::new();
+        let (first, last) = chain_of_promises(&test_loop, CALLBACKS);
         first.set_result(0).expect("it is pending");
         drop(last);
-        world.close();
+        test_loop.close();
     });
 }
 
 #[test]
 fn h22_a_chain_of_callbacks_that_hold_the_waiting_sides_is_dropped() {
     on_a_small_stack(|| {
-        let world = World::new();
+        let test_loop = TestLoop::new();
         // Each callback owns the next promise's waiting side, and nobody else does.
         let mut setters = Vec::with_capacity(CALLBACKS);
         let mut inner: Option<PromiseFuture<()>> = None;
         for _ in 0..CALLBACKS {
-            let promise = world.create_future::<()>().expect("it is open");
+            let promise = test_loop.create_future::<()>().expect("it is open");
             if let Some(held) = inner.take() {
                 promise.add_done_callback(move |_| drop(held));
             }
@@ -111,7 +112,7 @@ fn h22_a_chain_of_callbacks_that_hold_the_waiting_sides_is_dropped() {
             setters.push(promise);
         }
         let outermost = inner.take();
-        world.close();
+        test_loop.close();
         drop(setters);
         drop(outermost);
     });
@@ -130,7 +131,7 @@ fn chain_of_tasks(promise: PromiseFuture<usize>, count: usize) -> Task<usize> {
 #[test]
 fn h22_a_chain_of_tasks_runs() {
     on_a_small_stack(|| {
-        World::new().run(async {
+        TestLoop::new().run(async {
             let promise = create_future();
             let task = chain_of_tasks(promise.future(), TASKS);
             bare_yield().await;
@@ -143,7 +144,7 @@ fn h22_a_chain_of_tasks_runs() {
 #[test]
 fn h22_a_chain_of_tasks_is_cancelled() {
     on_a_small_stack(|| {
-        World::new().run(async {
+        TestLoop::new().run(async {
             let promise = create_future();
             let task = chain_of_tasks(promise.future(), TASKS);
             bare_yield().await;
@@ -157,20 +158,20 @@ fn h22_a_chain_of_tasks_is_cancelled() {
 #[test]
 fn h22_a_chain_of_tasks_is_dropped_with_its_loop_from_either_end() {
     on_a_small_stack(|| {
-        let world = World::new();
-        let (outermost, promise) = world.run(async {
+        let test_loop = TestLoop::new();
+        let (outermost, promise) = test_loop.run(async {
             let promise = create_future();
             let task = chain_of_tasks(promise.future(), TASKS);
             bare_yield().await;
             (task, promise)
         });
-        world.close();
+        test_loop.close();
         assert!(outermost.done() && !promise.done());
-        world.take_reports();
+        test_loop.take_reports();
     });
     on_a_small_stack(|| {
         // The outermost is the oldest here.
-        let world = World::new();
+        let test_loop = TestLoop::new();
         let made = Rc::new(Cell::new(1));
         fn level(
             left: usize,
@@ -184,21 +185,21 @@ fn h22_a_chain_of_tasks_is_dropped_with_its_loop_from_either_end() {
                 let _ = create_task(level(left - 1, made)).await;
             })
         }
-        let task = world
+        let task = test_loop
             .create_task(level(TASKS / 10, made.clone()))
             .expect("it is open");
-        world.turns(TASKS / 10 + 2);
+        run_iterations(&test_loop, TASKS / 10 + 2);
         assert_eq!(made.get(), TASKS / 10 + 1);
-        world.close();
+        test_loop.close();
         assert!(task.done());
-        world.take_reports();
+        test_loop.take_reports();
     });
 }
 
 #[test]
 fn h22_a_wide_fan_of_tasks_waits_for_one_promise() {
     on_a_small_stack(|| {
-        World::new().run(async {
+        TestLoop::new().run(async {
             let promise = create_future();
             let tasks: Vec<_> = (0..TASKS)
                 .map(|_| create_task(promise.future().into_future()))
@@ -217,36 +218,36 @@ fn h22_a_wide_fan_of_tasks_waits_for_one_promise() {
 #[test]
 fn h22_a_million_queued_tasks_run_and_are_dropped() {
     on_a_small_stack(|| {
-        let world = World::new();
+        let test_loop = TestLoop::new();
         let count = Rc::new(Cell::new(0));
         for _ in 0..CALLBACKS {
             let count = count.clone();
             drop(
-                world
+                test_loop
                     .create_task(async move { count.set(count.get() + 1) })
                     .expect("it is open"),
             );
         }
-        world.turns(1);
+        run_iterations(&test_loop, 1);
         assert_eq!(count.get(), CALLBACKS);
         for _ in 0..PENDING {
             let count = count.clone();
             drop(
-                world
+                test_loop
                     .create_task(async move { count.set(0) })
                     .expect("it is open"),
             );
         }
-        world.close();
+        test_loop.close();
         assert_eq!(count.get(), CALLBACKS);
-        assert_eq!(world.take_reports().len(), PENDING);
+        assert_eq!(test_loop.take_reports().len(), PENDING);
     });
 }
 
 #[test]
 fn h22_a_value_that_owns_a_long_chain_of_tasks_that_are_done_is_dropped() {
     on_a_small_stack(|| {
-        World::new().run(async {
+        TestLoop::new().run(async {
             // Values that own the handle of the next: that list is the program's own, so it is
             // taken apart here; the tasks must not add to it.
             let list: Rc<RefCell<Vec<Task<()>>>> = Rc::default();
@@ -258,7 +259,7 @@ fn h22_a_value_that_owns_a_long_chain_of_tasks_that_are_done_is_dropped() {
             let future = list.borrow()[0].as_future_ref();
             drop(list.take());
             assert!(future.done());
-            assert!(running().all_tasks().len() == 1);
+            assert!(running_loop().all_tasks().len() == 1);
         });
     });
 }

@@ -7,8 +7,9 @@ use ouroloop_core::{Context, ContextVar, copy_context};
 use ouroloop_task::{
     AsFutureRef, TaskBuilder, bare_yield, catch_cancelled, create_future, create_task, current_task,
 };
+use ouroloop_testkit::{TestLoop, ms, quiet_panic, running_loop};
 
-use crate::support::{World, ignore, ms, quiet_panic, run, running, sleep};
+use crate::support::{ignore, run, sleep};
 
 static VAR: ContextVar<u32> = ContextVar::with_default("var", 0);
 
@@ -89,7 +90,7 @@ fn callbacks_copy_the_context_when_they_are_added() {
         task.as_future_ref().add_done_callback(move |_| then());
         let then = look("typed");
         task.add_done_callback(move |_| then());
-        running().call_soon(look("soon")).expect("it is open");
+        running_loop().call_soon(look("soon")).expect("it is open");
         VAR.set(2);
         let then = look("later");
         promise.add_done_callback(move |_| then());
@@ -178,15 +179,15 @@ fn an_eager_step_runs_in_the_context_of_the_new_task() {
 
 #[test]
 fn a_task_that_panics_leaves_no_context_behind() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         VAR.set(1);
         let task = create_task(async {
             VAR.set(2);
             quiet_panic("with a context")
         });
         let seen = Rc::new(RefCell::new(None));
-        running()
+        running_loop()
             .call_soon({
                 let seen = seen.clone();
                 move || ignore(seen.replace(Some(var())))

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use ouroloop_task::{
     TaskBuilder, all_tasks, bare_yield, catch_cancelled, create_future, create_task,
 };
+use ouroloop_testkit::{Log, TestLoop, ms, running_loop};
 
-use crate::support::{Log, World, ignore, ms, run, running, sleep};
+use crate::support::{ignore, run, sleep};
 
 #[test]
 fn h23_a_task_whose_handle_is_dropped_goes_on_to_its_end() {
@@ -126,9 +127,9 @@ fn h23_a_cancelled_joiner_takes_what_it_waits_for_along_and_a_dropped_one_does_n
 
 #[test]
 fn h23_callbacks_keep_running_when_all_handles_are_gone() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    world.run({
+    test_loop.run({
         let log = log.clone();
         async move {
             let task = create_task(sleep(ms(5)));
@@ -140,7 +141,7 @@ fn h23_callbacks_keep_running_when_all_handles_are_gone() {
             promise.add_done_callback(move |future| {
                 say.say(format!("promise:{}", future.result().is_ok()));
             });
-            running()
+            running_loop()
                 .call_later(ms(3), move || ignore(promise.set_result(())))
                 .expect("it is open");
             sleep(ms(10)).await;

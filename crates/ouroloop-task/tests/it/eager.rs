@@ -6,8 +6,11 @@ use ouroloop_task::{
     AsFutureRef, LoopTasks, TaskBuilder, all_tasks, bare_yield, create_future, create_task,
     current_task, eager_task_factory,
 };
+use ouroloop_testkit::{
+    Log, TestLoop, cancel_message, hops, iteration, ms, run_iterations, running_loop,
+};
 
-use crate::support::{Log, World, hops, iteration, message_of, ms, run, running, sleep};
+use crate::support::{run, sleep, stamp};
 
 fn eager() -> TaskBuilder {
     TaskBuilder::new().eager_start(true)
@@ -67,7 +70,7 @@ fn callbacks_of_an_eager_task_are_queued_all_the_same() {
         let since = iteration();
         task.as_future_ref().add_done_callback({
             let log = log.clone();
-            move |_| log.stamp("callback", since)
+            move |_| stamp(&log, "callback", since)
         });
         assert_eq!(log.take(), "");
         bare_yield().await;
@@ -77,14 +80,14 @@ fn callbacks_of_an_eager_task_are_queued_all_the_same() {
 
 #[test]
 fn outside_of_its_running_loop_an_eager_task_is_queued() {
-    let world = World::new();
-    let task = world
+    let test_loop = TestLoop::new();
+    let task = test_loop
         .create_task_with(eager(), async { 1 })
         .expect("it is open");
     assert!(!task.done());
-    assert_eq!(world.run(task.into_future()).ok(), Some(1));
-    let other = World::new();
-    let queued = world.run({
+    assert_eq!(test_loop.run(task.into_future()).ok(), Some(1));
+    let other = TestLoop::new();
+    let queued = test_loop.run({
         let other: ouroloop_core::LoopRef = (*other).clone();
         async move {
             let task = other
@@ -94,7 +97,7 @@ fn outside_of_its_running_loop_an_eager_task_is_queued() {
         }
     });
     assert!(queued, "another loop is running");
-    other.turns(1);
+    run_iterations(&other, 1);
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn in_a_callback_an_eager_task_takes_its_step_too() {
     run(async {
         let promise = create_future();
         let future = promise.future();
-        running()
+        running_loop()
             .call_soon(move || {
                 let task = eager().create_task(async { current_task().is_some() });
                 let seen = task.result().copied().expect("it is done");
@@ -116,11 +119,11 @@ fn in_a_callback_an_eager_task_takes_its_step_too() {
 
 #[test]
 fn the_factory_makes_all_eager_but_those_that_say_otherwise() {
-    let world = World::new();
-    world
+    let test_loop = TestLoop::new();
+    test_loop
         .set_task_factory(Some(eager_task_factory()))
         .expect("it is open");
-    world.run(async {
+    test_loop.run(async {
         assert!(create_task(async {}).done());
         assert!(
             !TaskBuilder::new()
@@ -134,7 +137,7 @@ fn the_factory_makes_all_eager_but_those_that_say_otherwise() {
                 .create_task(async {})
                 .done()
         );
-        running().set_task_factory(None).expect("it is open");
+        running_loop().set_task_factory(None).expect("it is open");
         assert!(!create_task(async {}).done());
     });
 }
@@ -150,7 +153,7 @@ fn an_eager_task_can_cancel_itself_and_its_creator() {
             !own.done(),
             "what it waits for was cancelled, and it unwinds next time"
         );
-        assert_eq!(message_of(own.await).as_deref(), Some("own"));
+        assert_eq!(cancel_message(own.await).as_deref(), Some("own"));
 
         let creator = create_task(async {
             let me = current_task().expect("this is a task");
@@ -158,7 +161,7 @@ fn an_eager_task_can_cancel_itself_and_its_creator() {
             assert_eq!(inner.result().ok(), Some(&true));
             sleep(ms(5)).await;
         });
-        assert_eq!(message_of(creator.await).as_deref(), Some("creator"));
+        assert_eq!(cancel_message(creator.await).as_deref(), Some("creator"));
     });
 }
 

@@ -14,20 +14,21 @@ use ouroloop_task::{
     AsFutureRef, LoopTasks, Task, TaskBuilder, TaskError, Waiter, bare_yield, catch_cancelled,
     create_future, create_task, current_task,
 };
+use ouroloop_testkit::{Log, TestLoop, ms, on_drop, poll_once, quiet_panic, run_iterations};
 
-use crate::support::{Log, World, ignore, ms, on_drop, own_waker, poll_once, quiet_panic, sleep};
+use crate::support::{ignore, own_waker, sleep};
 
 /// Runs `scenario` with a loop of its own, again and again, and fails if each time leaves blocks
 /// behind. A few rounds may: they fill tables of the process that are there for good.
-fn leaves_nothing(scenario: impl Fn(&World)) {
+fn leaves_nothing(scenario: impl Fn(&TestLoop)) {
     const ROUNDS: usize = if cfg!(miri) { 3 } else { 8 };
     let mut left = [0; ROUNDS];
     for left in &mut left {
         let round = || {
-            let world = World::new();
-            scenario(&world);
-            world.close();
-            world.take_reports();
+            let test_loop = TestLoop::new();
+            scenario(&test_loop);
+            test_loop.close();
+            test_loop.take_reports();
         };
         *left = measure(round).count_current;
     }
@@ -37,7 +38,7 @@ fn leaves_nothing(scenario: impl Fn(&World)) {
 
 /// The same for a main task.
 fn run_leaves_nothing<F: Future<Output: 'static> + 'static>(main: impl Fn() -> F) {
-    leaves_nothing(|world| drop(world.run(main())));
+    leaves_nothing(|test_loop| drop(test_loop.run(main())));
 }
 
 #[test]
@@ -171,20 +172,26 @@ fn h11_tasks_that_are_held_by_their_own_callbacks() {
 
 #[test]
 fn h11_handles_that_outlive_their_loop() {
-    leaves_nothing(|world| {
+    leaves_nothing(|test_loop| {
         let (done, idle, cancelled) = (
-            world.create_task(async { vec![1] }).expect("it is open"),
-            world.create_task(pending::<Vec<u8>>()).expect("it is open"),
-            world.create_task(pending::<Vec<u8>>()).expect("it is open"),
+            test_loop
+                .create_task(async { vec![1] })
+                .expect("it is open"),
+            test_loop
+                .create_task(pending::<Vec<u8>>())
+                .expect("it is open"),
+            test_loop
+                .create_task(pending::<Vec<u8>>())
+                .expect("it is open"),
         );
-        let promise = world.create_future::<String>().expect("it is open");
-        let waiting = world
+        let promise = test_loop.create_future::<String>().expect("it is open");
+        let waiting = test_loop
             .create_task(promise.future().into_future())
             .expect("it is open");
         let remote = promise.remote();
-        world.turns(1);
+        run_iterations(test_loop, 1);
         cancelled.cancel();
-        world.close();
+        test_loop.close();
         assert_eq!(done.result().ok(), Some(&vec![1]));
         assert!(matches!(idle.result(), Err(TaskError::LoopClosed)));
         assert!(waiting.done() && cancelled.done());
@@ -195,9 +202,9 @@ fn h11_handles_that_outlive_their_loop() {
 
 #[test]
 fn h11_leaves_that_outlive_their_loop() {
-    leaves_nothing(|world| {
-        let promise = world.create_future::<u32>().expect("it is open");
-        let task = world.create_task(pending::<u32>()).expect("it is open");
+    leaves_nothing(|test_loop| {
+        let promise = test_loop.create_future::<u32>().expect("it is open");
+        let task = test_loop.create_task(pending::<u32>()).expect("it is open");
         let mut waits: Vec<Pin<Box<dyn Future<Output = bool>>>> = Vec::new();
         let future = promise.future();
         waits.push(Box::pin(async move { future.await.is_ok() }));
@@ -205,7 +212,7 @@ fn h11_leaves_that_outlive_their_loop() {
         for wait in &mut waits {
             assert!(poll_once(wait.as_mut(), Waker::noop()).is_pending());
         }
-        world.close();
+        test_loop.close();
         let ready = poll_once(waits[1].as_mut(), Waker::noop());
         assert_eq!(ready, Poll::Ready(false));
         drop(promise);
@@ -216,14 +223,14 @@ fn h11_leaves_that_outlive_their_loop() {
 
 #[test]
 fn h11_a_waiter_and_its_key_that_outlive_their_loop() {
-    leaves_nothing(|world| {
-        let (waiter, key) = world.run(async {
+    leaves_nothing(|test_loop| {
+        let (waiter, key) = test_loop.run(async {
             let waiter = Waiter::new();
             waiter.fire_at(ms(5)).expect("it is open");
             let key = waiter.key();
             (waiter, key)
         });
-        world.close();
+        test_loop.close();
         assert!(key.is_pending());
         assert!(waiter.fire_at(ms(6)).is_err());
         drop(waiter);
@@ -250,10 +257,10 @@ fn h11_values_and_errors_that_nobody_takes() {
 
 #[test]
 fn h11_memory_is_flat_while_tasks_come_and_go() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let rounds = if cfg!(miri) { 10 } else { 1_000 };
     let many = || {
-        world.run(async move {
+        test_loop.run(async move {
             for round in 0..rounds {
                 let promise = create_future();
                 let waiting = create_task(promise.future().into_future());
@@ -277,10 +284,10 @@ fn h11_memory_is_flat_while_tasks_come_and_go() {
 
 #[test]
 fn h11_a_detached_task_that_waits_for_a_promise_that_breaks_is_freed_in_the_open_loop() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let left = [(); 5].map(|()| {
         let round = || {
-            world.run(async {
+            test_loop.run(async {
                 let promise = create_future::<u32>();
                 drop(create_task(promise.future().into_future()));
                 bare_yield().await;
@@ -312,18 +319,18 @@ impl Graves {
 
 #[test]
 fn h13_a_closing_loop_drops_tasks_in_each_state_once_and_in_its_own_thread() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let graves = Graves::default();
     let spawn = |name: &'static str, future: Pin<Box<dyn Future<Output = ()>>>| {
         let guard = graves.guard(name);
-        world
+        test_loop
             .create_task(async move {
                 let _guard = guard;
                 future.await;
             })
             .expect("it is open")
     };
-    let promise = world.create_future::<()>().expect("it is open");
+    let promise = test_loop.create_future::<()>().expect("it is open");
     let future = promise.future();
     let waiting = spawn("waiting", Box::pin(async move { drop(future.await) }));
     let sleeping = spawn("sleeping", Box::pin(async { sleep(ms(50)).await }));
@@ -344,7 +351,7 @@ fn h13_a_closing_loop_drops_tasks_in_each_state_once_and_in_its_own_thread() {
     let cancelled = spawn("cancelled", Box::pin(pending()));
     let detached = spawn("detached", Box::pin(pending()));
     drop(detached);
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     cancelled.cancel();
     let unstarted = spawn("unstarted", Box::pin(pending()));
     let helper = {
@@ -352,7 +359,7 @@ fn h13_a_closing_loop_drops_tasks_in_each_state_once_and_in_its_own_thread() {
         thread::spawn(move || remote)
     };
     let remote = helper.join().expect("it does not panic");
-    world.close();
+    test_loop.close();
     assert_eq!(
         graves.names(),
         [
@@ -372,7 +379,7 @@ fn h13_a_closing_loop_drops_tasks_in_each_state_once_and_in_its_own_thread() {
         assert!(matches!(task.result(), Err(TaskError::LoopClosed)));
     }
     assert_eq!(
-        world.take_reports(),
+        test_loop.take_reports(),
         ["Task was destroyed but it is pending!"; 7]
     );
     drop(remote);
@@ -382,13 +389,13 @@ fn h13_a_closing_loop_drops_tasks_in_each_state_once_and_in_its_own_thread() {
 
 #[test]
 fn h13_destructors_that_make_tasks_sleep_wake_and_set_are_survived() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    let promise = world.create_future::<()>().expect("it is open");
-    let waker = world.run(own_waker());
-    let event_loop: ouroloop_core::LoopRef = (*world).clone();
+    let promise = test_loop.create_future::<()>().expect("it is open");
+    let waker = test_loop.run(own_waker());
+    let event_loop: ouroloop_core::LoopRef = (*test_loop).clone();
     let say = log.clone();
-    let victim = world
+    let victim = test_loop
         .create_task(async { pending::<()>().await })
         .expect("it is open");
     let guard = on_drop(move || {
@@ -406,25 +413,25 @@ fn h13_destructors_that_make_tasks_sleep_wake_and_set_are_survived() {
         let _ = poll_once(sleep.as_mut(), Waker::noop());
     });
     drop(
-        world
+        test_loop
             .create_task(async move {
                 let _guard = guard;
                 pending::<()>().await;
             })
             .expect("it is open"),
     );
-    world.turns(1);
-    world.close();
+    run_iterations(&test_loop, 1);
+    test_loop.close();
     assert_eq!(
         log.take(),
         "task:true soon:true set:true current:false closed:true again:true"
     );
-    world.take_reports();
+    test_loop.take_reports();
 }
 
 #[test]
 fn h13_a_destructor_that_makes_a_task_without_a_loop_is_reported_and_the_rest_are_dropped() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
     for name in ["one", "two"] {
         let log = log.clone();
@@ -433,7 +440,7 @@ fn h13_a_destructor_that_makes_a_task_without_a_loop_is_reported_and_the_rest_ar
             drop(create_task(async {}));
         });
         drop(
-            world
+            test_loop
                 .create_task(async move {
                     let _guard = guard;
                     pending::<()>().await;
@@ -441,18 +448,18 @@ fn h13_a_destructor_that_makes_a_task_without_a_loop_is_reported_and_the_rest_ar
                 .expect("it is open"),
         );
     }
-    world.turns(1);
-    world.close();
+    run_iterations(&test_loop, 1);
+    test_loop.close();
     assert_eq!(log.take(), "one two");
-    let reports = world.take_reports();
+    let reports = test_loop.take_reports();
     assert_eq!(reports.len(), 4, "{reports:?}");
 }
 
 #[test]
 fn h13_a_destructor_in_a_running_loop_may_make_tasks_and_sleep() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let log = Log::default();
-    world.run({
+    test_loop.run({
         let log = log.clone();
         async move {
             let say = log.clone();
@@ -498,12 +505,12 @@ fn h13_a_loop_that_is_dropped_without_close_is_closed_in_its_thread() {
 
 #[test]
 fn h13_the_handles_of_tasks_may_be_dropped_by_tasks_that_are_dropped() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let graves = Graves::default();
     let mut inner = None;
     for name in ["a", "b", "c", "d"] {
         let (guard, held) = (graves.guard(name), inner.take());
-        let task = world
+        let task = test_loop
             .create_task(async move {
                 let _guard = guard;
                 if let Some(held) = held {
@@ -515,8 +522,8 @@ fn h13_the_handles_of_tasks_may_be_dropped_by_tasks_that_are_dropped() {
         inner = Some(task);
     }
     drop(inner);
-    world.turns(2);
-    world.close();
+    run_iterations(&test_loop, 2);
+    test_loop.close();
     assert_eq!(graves.names(), ["a", "b", "c", "d"]);
-    world.take_reports();
+    test_loop.take_reports();
 }

@@ -1,8 +1,9 @@
 //! First come, first served: among callbacks, tasks, and those who wait for one thing.
 
 use ouroloop_task::{bare_yield, create_future, create_task};
+use ouroloop_testkit::{Log, hops, iteration, running_loop};
 
-use crate::support::{Log, hops, iteration, run, running};
+use crate::support::{run, stamp};
 
 #[test]
 fn callbacks_and_wakes_run_in_the_order_of_registration() {
@@ -11,7 +12,7 @@ fn callbacks_and_wakes_run_in_the_order_of_registration() {
         let promise = create_future::<()>();
         let say = |line: &'static str| {
             let log = log.clone();
-            move |since: u64| log.stamp(line, since)
+            move |since: u64| stamp(&log, line, since)
         };
         let since = std::rc::Rc::new(std::cell::Cell::new(0));
         let callback = |line| {
@@ -37,7 +38,9 @@ fn callbacks_and_wakes_run_in_the_order_of_registration() {
         promise.set_result(()).expect("it is pending");
         let then = callback("cb-late");
         promise.add_done_callback(move |_| then());
-        running().call_soon(callback("soon")).expect("it is open");
+        running_loop()
+            .call_soon(callback("soon"))
+            .expect("it is open");
         bare_yield().await;
         assert_eq!(log.take(), "cb1+1 w1+1 w2+1 cb2+1 cb-late+1 soon+1");
     });
@@ -52,8 +55,8 @@ fn a_callback_that_is_added_by_a_callback_runs_in_the_next_iteration() {
         promise.add_done_callback({
             let log = log.clone();
             move |done| {
-                log.stamp("outer", since);
-                done.add_done_callback(move |_| log.stamp("inner", since));
+                stamp(&log, "outer", since);
+                done.add_done_callback(move |_| stamp(&log, "inner", since));
             }
         });
         promise.set_result(()).expect("it is pending");
@@ -73,7 +76,7 @@ fn first_steps_and_callbacks_share_one_queue() {
         };
         let a = say("a");
         create_task(async move { a() });
-        running().call_soon(say("b")).expect("it is open");
+        running_loop().call_soon(say("b")).expect("it is open");
         let c = say("c");
         create_task(async move { c() });
         assert_eq!(log.take(), "", "nothing starts before its creator suspends");
@@ -123,7 +126,7 @@ fn the_hops_of_an_await() {
         assert_eq!(hops(bare_yield()).await.0, 1);
         let promise = create_future::<()>();
         let future = promise.future();
-        running()
+        running_loop()
             .call_soon(move || promise.set_result(()).expect("it is pending"))
             .expect("it is open");
         assert_eq!(hops(future).await.0, 2);
@@ -225,7 +228,7 @@ fn a_promise_that_is_cancelled_has_its_outcome_now_and_tells_of_it_in_the_next_i
             let log = log.clone();
             promise.add_done_callback(move |done| {
                 assert!(done.cancelled());
-                log.stamp(line, since);
+                stamp(&log, line, since);
             });
         }
         assert!(promise.cancel());

@@ -9,15 +9,16 @@ use ouroloop_task::{
     AsFutureRef, Delegate, FutureRef, LoopTasks, Task, TaskBuilder, TaskError, bare_yield,
     catch_cancelled, create_future, create_task,
 };
-
-use crate::support::{
-    Deed, World, hooked, ms, on_drop, own_waker, panics, polled_with, quiet_panic, running, sleep,
+use ouroloop_testkit::{
+    TestLoop, ms, on_drop, poll_once, quiet_panic, run_iterations, running_loop,
 };
+
+use crate::support::{Deed, hooked, own_waker, panics, polled_with, sleep};
 
 /// Runs `scenario` beside a bystander that sleeps, and then looks whether the loop still works.
 fn beside_others<T: 'static>(scenario: impl Future<Output = T> + 'static) -> (T, Vec<String>) {
-    let world = World::new();
-    let value = world.run(async {
+    let test_loop = TestLoop::new();
+    let value = test_loop.run(async {
         let bystander = create_task(async {
             sleep(ms(1)).await;
             "slept"
@@ -26,7 +27,7 @@ fn beside_others<T: 'static>(scenario: impl Future<Output = T> + 'static) -> (T,
         assert_eq!(bystander.await.ok(), Some("slept"));
         value
     });
-    let sum = world.run(async {
+    let sum = test_loop.run(async {
         let tasks = [1, 2, 3].map(|n| create_task(async move { n }));
         let mut sum = 0;
         for task in tasks {
@@ -35,8 +36,8 @@ fn beside_others<T: 'static>(scenario: impl Future<Output = T> + 'static) -> (T,
         sum
     });
     assert_eq!(sum, 6);
-    world.close();
-    (value, world.take_reports())
+    test_loop.close();
+    (value, test_loop.take_reports())
 }
 
 fn panic_text<T>(ended: Result<T, TaskError>) -> String {
@@ -395,11 +396,11 @@ fn h12_a_panic_in_the_drop_of_a_callback_that_never_runs_is_survived() {
 
 #[test]
 fn h12_an_exception_handler_that_panics_is_survived() {
-    let world = World::new();
-    world.set_exception_handler(Some(Rc::new(|_, _| quiet_panic("in the handler"))));
-    let value = world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.set_exception_handler(Some(Rc::new(|_, _| quiet_panic("in the handler"))));
+    let value = test_loop.run(async {
         drop(create_task(async { quiet_panic("unread") }));
-        running()
+        running_loop()
             .call_soon(|| quiet_panic("in a callback"))
             .expect("it is open");
         let promise = create_future::<()>();
@@ -409,7 +410,7 @@ fn h12_an_exception_handler_that_panics_is_survived() {
         7
     });
     assert_eq!(value, 7);
-    world.close();
+    test_loop.close();
 }
 
 #[test]
@@ -465,7 +466,7 @@ impl Delegate for PanicsWhenAsked {
 #[test]
 fn h12_a_delegate_that_panics_leaves_its_asker_cancellable() {
     let (ended, _) = beside_others(async {
-        let promise = running()
+        let promise = running_loop()
             .create_delegating_future::<()>(Rc::new(PanicsWhenAsked))
             .expect("it is open");
         let task = create_task(promise.future().into_future());
@@ -485,7 +486,7 @@ fn h12_a_delegate_that_panics_leaves_its_asker_cancellable() {
 
 #[test]
 fn h12_panics_of_destructors_do_not_keep_a_loop_from_closing() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let dropped = Rc::new(Cell::new(0));
     for _ in 0..3 {
         let dropped = dropped.clone();
@@ -493,7 +494,7 @@ fn h12_panics_of_destructors_do_not_keep_a_loop_from_closing() {
             dropped.set(dropped.get() + 1);
             quiet_panic("at close")
         });
-        let task = world
+        let task = test_loop
             .create_task(async move {
                 let _guard = guard;
                 pending::<()>().await;
@@ -501,10 +502,10 @@ fn h12_panics_of_destructors_do_not_keep_a_loop_from_closing() {
             .expect("it is open");
         drop(task);
     }
-    world.turns(1);
-    world.close();
+    run_iterations(&test_loop, 1);
+    test_loop.close();
     assert_eq!(dropped.get(), 3);
-    let reports = world.take_reports();
+    let reports = test_loop.take_reports();
     let of_drops = reports
         .iter()
         .filter(|it| it.contains("dropping a task's future"));
@@ -517,7 +518,7 @@ fn h12_panics_of_destructors_do_not_keep_a_loop_from_closing() {
 
 #[test]
 fn h12_a_waker_that_panics_does_not_keep_a_loop_from_closing() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let dropped = Rc::new(Cell::new(0));
     let hook = hooked(|deed| {
         if deed == Deed::Wake {
@@ -530,7 +531,7 @@ fn h12_a_waker_that_panics_does_not_keep_a_loop_from_closing() {
         let dropped = dropped.clone();
         let guard = on_drop(move || dropped.set(dropped.get() + 1));
         let task = Rc::new(
-            world
+            test_loop
                 .create_task(async move {
                     let _guard = guard;
                     pending::<()>().await;
@@ -543,16 +544,16 @@ fn h12_a_waker_that_panics_does_not_keep_a_loop_from_closing() {
             waker,
             async move { (&*waiting).await.is_err() },
         ));
-        let polled = crate::support::poll_once(joiner.as_mut(), std::task::Waker::noop());
+        let polled = poll_once(joiner.as_mut(), std::task::Waker::noop());
         assert!(polled.is_pending());
         tasks.push(task);
         hostile.push(joiner);
     }
-    world.turns(1);
-    world.close();
+    run_iterations(&test_loop, 1);
+    test_loop.close();
     assert_eq!(dropped.get(), 3);
     assert!(tasks.iter().all(|task| task.done()));
-    world.take_reports();
+    test_loop.take_reports();
 }
 
 #[test]
@@ -574,14 +575,14 @@ fn h12_a_panic_while_an_error_is_made_of_an_output_ends_the_task() {
 
 #[test]
 fn h12_a_task_factory_that_panics_makes_no_task() {
-    let world = World::new();
-    world
+    let test_loop = TestLoop::new();
+    test_loop
         .set_task_factory(Some(Rc::new(|_| quiet_panic("in the factory"))))
         .expect("it is open");
-    assert!(panics(|| world.create_task(async {})).is_err());
-    assert!(world.all_tasks().is_empty());
-    world.set_task_factory(None).expect("it is open");
-    assert_eq!(world.run(async { 1 }), 1);
+    assert!(panics(|| test_loop.create_task(async {})).is_err());
+    assert!(test_loop.all_tasks().is_empty());
+    test_loop.set_task_factory(None).expect("it is open");
+    assert_eq!(test_loop.run(async { 1 }), 1);
 }
 
 #[test]

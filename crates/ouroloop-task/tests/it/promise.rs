@@ -11,8 +11,9 @@ use ouroloop_task::{
     AsFutureRef, Cancelled, CancelledBy, Delegate, FutureRef, InvalidState, LoopTasks, TaskError,
     bare_yield, create_future, create_task,
 };
+use ouroloop_testkit::{Log, TestLoop, cancel_message, hops, run_iterations, running_loop};
 
-use crate::support::{Log, World, hops, message_of, run, running};
+use crate::support::run;
 
 #[derive(Debug, thiserror::Error)]
 #[error("wrong colour")]
@@ -49,7 +50,10 @@ fn what_is_done_cannot_be_set_again() {
         assert!(!cancelled.cancel());
         assert_eq!(cancelled.set_result(2), Err(InvalidState));
         assert!(cancelled.done() && cancelled.cancelled());
-        assert_eq!(message_of(cancelled.result()).as_deref(), Some("no use"));
+        assert_eq!(
+            cancel_message(cancelled.result()).as_deref(),
+            Some("no use")
+        );
         assert!(matches!(
             cancelled.exception(),
             Err(TaskError::Cancelled(_))
@@ -159,7 +163,7 @@ fn the_last_setter_that_goes_breaks_the_promise_at_once() {
         drop(first);
         assert_eq!(second.setter_count(), 1);
         assert!(!future.done());
-        running()
+        running_loop()
             .call_soon(move || drop(second))
             .expect("it is open");
         let (count, ended) = hops(future.clone()).await;
@@ -187,7 +191,7 @@ fn a_stored_cancellation_is_an_error_that_looks_like_one() {
             .expect("it is pending");
         assert!(promise.done() && !promise.cancelled());
         assert_eq!(
-            message_of(promise.future().await).as_deref(),
+            cancel_message(promise.future().await).as_deref(),
             Some("stored")
         );
     });
@@ -221,9 +225,9 @@ fn a_promise_that_is_done_can_be_read_from_any_loop() {
 
 #[test]
 fn a_promise_of_a_closed_loop_can_still_be_set_and_read() {
-    let world = World::new();
-    let early = world.create_future::<u32>().expect("it is open");
-    world.close();
+    let test_loop = TestLoop::new();
+    let early = test_loop.create_future::<u32>().expect("it is open");
+    test_loop.close();
     early.set_result(1).expect("it is pending");
     assert_eq!(early.result().ok(), Some(&1));
     early.add_done_callback(|_| unreachable!("nobody calls it"));
@@ -269,14 +273,14 @@ fn a_delegating_promise_asks_others_instead_of_being_cancelled() {
             targets: RefCell::new(vec![one.as_future_ref(), two.as_future_ref()]),
             told: told.clone(),
         });
-        let promise = running()
+        let promise = running_loop()
             .create_delegating_future::<()>(delegate)
             .expect("it is open");
         one.set_result(()).expect("it is pending");
         assert!(promise.cancel_with("pass it on"), "one of them accepted");
         assert_eq!(told.take(), Some(true));
         assert!(!promise.done() && two.cancelled() && !one.cancelled());
-        assert_eq!(message_of(two.result()).as_deref(), Some("pass it on"));
+        assert_eq!(cancel_message(two.result()).as_deref(), Some("pass it on"));
         assert!(!promise.cancel(), "all are done");
         assert_eq!(told.take(), Some(false));
         promise.set_result(()).expect("it is pending");
@@ -293,7 +297,7 @@ fn a_delegate_that_names_its_own_promise_is_refused_there() {
             targets: RefCell::default(),
             told: told.clone(),
         });
-        let promise = running()
+        let promise = running_loop()
             .create_delegating_future::<()>(delegate.clone())
             .expect("it is open");
         delegate.targets.borrow_mut().push(promise.as_future_ref());
@@ -364,10 +368,10 @@ fn a_remote_set_of_what_is_cancelled_does_nothing() {
 
 #[test]
 fn a_remote_setter_outlives_its_loop() {
-    let world = World::new();
-    let promise = world.create_future::<u32>().expect("it is open");
+    let test_loop = TestLoop::new();
+    let promise = test_loop.create_future::<u32>().expect("it is open");
     let (set, dropped) = (promise.remote(), promise.remote());
-    world.close();
+    test_loop.close();
     assert_eq!(promise.setter_count(), 1, "the loop has dropped theirs");
     assert!(matches!(set.set_result(1), Err(LoopError::Closed)));
     drop(dropped);
@@ -376,17 +380,17 @@ fn a_remote_setter_outlives_its_loop() {
 
 #[test]
 fn a_remote_setter_of_a_closed_loop_leaves_its_successor_alone() {
-    let first = World::new();
+    let first = TestLoop::new();
     let remote = {
         let promise = first.create_future::<u32>().expect("it is open");
         promise.remote()
     };
     first.close();
-    let second = World::new();
+    let second = TestLoop::new();
     let promise = second.create_future::<u32>().expect("it is open");
     let same_place = promise.remote();
     assert!(remote.set_result(1).is_err());
-    second.turns(2);
+    run_iterations(&second, 2);
     assert!(!promise.done());
     drop(same_place);
 }

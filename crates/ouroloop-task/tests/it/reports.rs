@@ -2,24 +2,21 @@
 //! that were pending when their loop was closed.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::future::pending;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 
 use ouroloop_core::{ContextVar, ExceptionContext};
 use ouroloop_task::{AsFutureRef, LoopTasks, TaskBuilder, bare_yield, create_future, create_task};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata, Subscriber, span};
+use ouroloop_testkit::{LogLine, TestLoop, logged, ms, quiet_panic, run_iterations};
 
-use crate::support::{World, ignore, ms, quiet_panic, sleep};
+use crate::support::{ignore, sleep};
 
 /// Runs `main` and gives what was reported until its loop was closed.
 fn reports_of<T: 'static>(main: impl Future<Output = T> + 'static) -> Vec<String> {
-    let world = World::new();
-    drop(world.run(main));
-    world.close();
-    world.take_reports()
+    let test_loop = TestLoop::new();
+    drop(test_loop.run(main));
+    test_loop.close();
+    test_loop.take_reports()
 }
 
 const TASK: &str = "Task exception was never retrieved";
@@ -28,39 +25,39 @@ const PENDING: &str = "Task was destroyed but it is pending!";
 
 #[test]
 fn a_panic_that_nobody_has_read_is_reported_when_the_last_handle_goes() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let task = create_task(async { quiet_panic("unread") });
         bare_yield().await;
         bare_yield().await;
         let _: &ouroloop_task::Task<()> = &task;
         drop(task);
     });
-    assert_eq!(world.take_reports(), [TASK]);
+    assert_eq!(test_loop.take_reports(), [TASK]);
 }
 
 #[test]
 fn a_panic_of_a_detached_task_is_reported_at_once() {
-    let world = World::new();
-    world.run({
+    let test_loop = TestLoop::new();
+    test_loop.run({
         async {
             drop(create_task(async { quiet_panic("unread") }));
             bare_yield().await;
             bare_yield().await;
         }
     });
-    assert_eq!(world.take_reports(), [TASK]);
+    assert_eq!(test_loop.take_reports(), [TASK]);
 }
 
 #[test]
 fn a_report_names_the_task_its_line_and_the_error() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let contexts: Rc<RefCell<Vec<ExceptionContext>>> = Rc::default();
     let sink = contexts.clone();
-    world.set_exception_handler(Some(Rc::new(move |_, context| {
+    test_loop.set_exception_handler(Some(Rc::new(move |_, context| {
         sink.borrow_mut().push(context.clone());
     })));
-    world.run(async {
+    test_loop.run(async {
         drop(
             TaskBuilder::new()
                 .name("culprit")
@@ -231,28 +228,28 @@ fn one_error_of_many_waiters_is_read_by_any_of_them() {
 
 #[test]
 fn tasks_that_are_pending_at_close_are_reported_unless_told_otherwise() {
-    let world = World::new();
-    drop(world.create_task(pending::<()>()).expect("it is open"));
+    let test_loop = TestLoop::new();
+    drop(test_loop.create_task(pending::<()>()).expect("it is open"));
     let quiet = TaskBuilder::new().log_destroyed(false);
     drop(
-        world
+        test_loop
             .create_task_with(quiet, pending::<()>())
             .expect("it is open"),
     );
-    let done = world.create_task(async {}).expect("it is open");
-    world.turns(1);
+    let done = test_loop.create_task(async {}).expect("it is open");
+    run_iterations(&test_loop, 1);
     assert!(done.done());
-    world.close();
-    assert_eq!(world.take_reports(), [PENDING]);
+    test_loop.close();
+    assert_eq!(test_loop.take_reports(), [PENDING]);
 }
 
 #[test]
 fn the_main_task_that_panics_is_not_reported_besides() {
-    let world = World::new();
-    let ended = world.run_until_complete(async { quiet_panic("main") });
+    let test_loop = TestLoop::new();
+    let ended = test_loop.run_until_complete(async { quiet_panic("main") });
     let _: Result<(), ouroloop_task::RunError> = ended;
-    world.close();
-    assert_eq!(world.take_reports(), [""; 0]);
+    test_loop.close();
+    assert_eq!(test_loop.take_reports(), [""; 0]);
 }
 
 #[test]
@@ -270,12 +267,12 @@ fn an_error_that_is_read_and_set_as_unread_by_nobody_else_is_reported_once() {
 
 #[test]
 fn debug_mode_names_the_task_whose_step_was_slow_and_its_line() {
-    let world = World::new();
-    world.set_debug(true);
+    let test_loop = TestLoop::new();
+    test_loop.set_debug(true);
     // The time stands still, so whatever takes none is slow enough.
-    world.set_slow_callback_duration(ms(0));
+    test_loop.set_slow_callback_duration(ms(0));
     let lines = logged(|| {
-        world.run(async {
+        test_loop.run(async {
             let worker = TaskBuilder::new().name("worker");
             // It ends in the step that is measured.
             let ended = worker.create_task(async {}).await;
@@ -284,49 +281,11 @@ fn debug_mode_names_the_task_whose_step_was_slow_and_its_line() {
     });
     let of_worker = lines
         .iter()
+        .map(LogLine::message)
         .find(|line| line.starts_with("Executing task \"worker\" created at "))
         .unwrap_or_else(|| panic!("the worker is not in {lines:?}"));
     assert!(of_worker.contains("reports.rs:"), "{of_worker}");
     assert!(of_worker.contains(" took 0.000 seconds"), "{of_worker}");
-}
-
-/// What `f` logs meanwhile in this thread.
-fn logged(f: impl FnOnce()) -> Vec<String> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    tracing::subscriber::with_default(Keep(lines.clone()), f);
-    let lines = lines.lock().expect("nobody panicked while logging");
-    lines.clone()
-}
-
-struct Keep(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Keep {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("ouroloop")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.0.lock().expect("nobody panicked").push(message.0);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
 }
 
 #[test]
@@ -342,14 +301,14 @@ fn a_report_of_a_task_is_made_in_its_context() {
         }
     }
 
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let seen: Rc<RefCell<Vec<_>>> = Rc::default();
     let sink = seen.clone();
-    world.set_exception_handler(Some(Rc::new(move |_, context| {
+    test_loop.set_exception_handler(Some(Rc::new(move |_, context| {
         let name = NAME.with(|name| name.get().unwrap_or("unset"));
         sink.borrow_mut().push((context.message().to_owned(), name));
     })));
-    world.run(async {
+    test_loop.run(async {
         let set = |value| NAME.with(|name| drop(name.set(value)));
         set("main");
         let unread = create_task(async move {
@@ -373,7 +332,7 @@ fn a_report_of_a_task_is_made_in_its_context() {
         drop(unread);
         assert_eq!(NAME.with(|name| name.get()), Some("main"), "it came back");
     });
-    world.close();
+    test_loop.close();
     assert_eq!(
         seen.take(),
         [
@@ -389,16 +348,16 @@ fn a_report_of_a_task_is_made_in_its_context() {
 
 #[test]
 fn a_done_callback_that_panics_is_named_by_the_place_where_it_was_added() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let places: Rc<RefCell<Vec<_>>> = Rc::default();
     let sink = places.clone();
-    world.set_exception_handler(Some(Rc::new(move |_, context| {
+    test_loop.set_exception_handler(Some(Rc::new(move |_, context| {
         let place = context.created_at().expect("a callback has one");
         assert_eq!(place.file(), file!());
         sink.borrow_mut().push(place.line());
     })));
     let first = line!() + 3;
-    world.run(async {
+    test_loop.run(async {
         let promise = create_future::<()>();
         promise.add_done_callback(|_| quiet_panic("of a promise"));
         let task = create_task(async {});

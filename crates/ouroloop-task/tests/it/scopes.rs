@@ -10,17 +10,16 @@ use ouroloop_task::{
     Cancelled, CancelledBy, Scope, ScopeHandle, TaskError, bare_yield, catch_cancelled,
     create_future, create_task, current_task, raise_cancelled,
 };
+use ouroloop_testkit::{Log, cancel_message, hops, iteration, ms, poll_once, running_loop};
 
-use crate::support::{
-    Log, hops, ignore, iteration, message_of, ms, panics, poll_once, run, running, sleep,
-};
+use crate::support::{ignore, panics, run, sleep};
 
 fn by_group() -> Cancelled {
     Cancelled::new(CancelledBy::Group)
 }
 
 fn later(f: impl FnOnce() + 'static) {
-    running().call_soon(f).expect("it is open");
+    running_loop().call_soon(f).expect("it is open");
 }
 
 /// Awaits both, in one task.
@@ -199,7 +198,7 @@ fn a_request_that_waits_at_a_scope_is_delivered_when_it_is_entered() {
         let (count, caught) = hops(scope.catch(sleep(ms(1000)))).await;
         assert_eq!(caught, Err(by_group()));
         assert_eq!(count, 1);
-        assert!(running().time() < ms(1));
+        assert!(running_loop().time() < ms(1));
         // It was delivered once.
         assert_eq!(scope.catch(bare_yield()).await, Ok(()));
         drop(scope);
@@ -310,9 +309,9 @@ fn a_cancellation_that_a_dropped_wait_had_accepted_is_not_lost() {
         bare_yield().await;
         flag.set_result(()).expect("it is pending");
         task.cancel_with("not lost");
-        assert_eq!(message_of(task.await).as_deref(), Some("not lost"));
+        assert_eq!(cancel_message(task.await).as_deref(), Some("not lost"));
         assert!(!log.take().contains("slept"));
-        assert!(running().time() < ms(3600));
+        assert!(running_loop().time() < ms(3600));
     });
 }
 
@@ -354,7 +353,7 @@ fn a_deadline_cancels_its_scope_and_says_so() {
     run(async {
         let scope = Scope::new();
         let handle = scope.handle();
-        handle.set_deadline(Some(running().time() + ms(5)));
+        handle.set_deadline(Some(running_loop().time() + ms(5)));
         assert!(!handle.expired());
         let caught = scope.catch(pending::<()>()).await;
         assert_eq!(
@@ -362,7 +361,7 @@ fn a_deadline_cancels_its_scope_and_says_so() {
             CancelledBy::Timeout
         );
         assert!(handle.expired());
-        assert_eq!(running().time(), ms(5));
+        assert_eq!(running_loop().time(), ms(5));
         drop(scope);
     });
 }
@@ -382,17 +381,17 @@ fn a_deadline_can_be_moved_removed_and_set_again_also_when_it_is_queued() {
                 }
                 bare_yield().await;
                 bare_yield().await;
-                handle.set_deadline(Some(running().time() + ms(1)));
-                handle.set_deadline(Some(running().time() + ms(30)));
+                handle.set_deadline(Some(running_loop().time() + ms(1)));
+                handle.set_deadline(Some(running_loop().time() + ms(30)));
                 sleep(ms(10)).await;
                 assert!(!handle.expired());
-                handle.set_deadline(Some(running().time() + ms(7)));
+                handle.set_deadline(Some(running_loop().time() + ms(7)));
                 pending::<()>().await;
             }
         };
         assert!(scope.catch(body).await.is_err());
         assert!(handle.expired());
-        assert_eq!(running().time(), ms(17));
+        assert_eq!(running_loop().time(), ms(17));
         drop(scope);
     });
 }
@@ -404,13 +403,13 @@ fn a_deadline_whose_timer_fires_in_the_iteration_in_which_it_is_called_off_does_
         let handle = scope.handle();
         // Due in the same iteration, and first.
         let off = handle.clone();
-        running()
+        running_loop()
             .call_at(ms(5), move || off.set_deadline(None))
             .expect("it is open");
         handle.set_deadline(Some(ms(5)));
         assert_eq!(scope.catch(sleep(ms(50))).await, Ok(()));
         assert!(!handle.expired());
-        assert_eq!(running().time(), ms(50));
+        assert_eq!(running_loop().time(), ms(50));
         drop(scope);
     });
 }

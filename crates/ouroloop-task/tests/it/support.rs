@@ -1,121 +1,28 @@
-//! What the tests share: loops on virtual time that count and report, a log, guards, futures that
-//! are polled by wakers of our own, and the wakers.
+//! What only these tests need: a sleep, wakers whose clone and drop can be hostile, futures that are
+//! polled by them, small stacks.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
-use ouroloop_core::{EventLoop, LoopRef, ScriptedSelector, VirtualClock, get_running_loop};
-use ouroloop_task::{LoopTasks, TaskError, Waiter};
-
-/// A loop on virtual time, with what its exception handler was told.
-///
-/// It is closed at the end, and the test fails if there is a report that nobody has taken.
-pub struct World {
-    event_loop: EventLoop,
-    reports: Rc<RefCell<Vec<String>>>,
-}
-
-impl World {
-    pub fn new() -> World {
-        let clock = VirtualClock::new();
-        // Miri knows little of epoll.
-        let builder = match cfg!(miri) {
-            true => EventLoop::builder().selector(Box::new(ScriptedSelector::new(clock.clone()))),
-            false => EventLoop::builder(),
-        };
-        let event_loop = builder
-            .clock(clock)
-            .debug(false)
-            .build()
-            .expect("a loop can be made");
-        let reports = Rc::new(RefCell::new(Vec::new()));
-        let sink = reports.clone();
-        event_loop.set_exception_handler(Some(Rc::new(move |_, context| {
-            sink.borrow_mut().push(context.message().to_owned());
-        })));
-        World {
-            event_loop,
-            reports,
-        }
-    }
-
-    /// Runs `future` as the main task.
-    pub fn run<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> T {
-        match self.event_loop.run_until_complete(future) {
-            Ok(value) => value,
-            Err(error) => panic!("the main task has a value: {error}"),
-        }
-    }
-
-    /// Runs so many iterations that do not sleep.
-    pub fn turns(&self, count: usize) {
-        for _ in 0..count {
-            self.event_loop.stop();
-            self.event_loop.run_once().expect("the loop can run");
-        }
-    }
-
-    /// The messages of the reports so far; none are left then.
-    pub fn take_reports(&self) -> Vec<String> {
-        self.reports.take()
-    }
-
-    pub fn close(&self) {
-        self.event_loop.close().expect("the loop does not run");
-    }
-}
-
-impl Deref for World {
-    type Target = LoopRef;
-
-    fn deref(&self) -> &LoopRef {
-        &self.event_loop
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        self.close();
-        assert_eq!(self.take_reports(), [""; 0], "reports that nobody took");
-    }
-}
+use ouroloop_task::Waiter;
+use ouroloop_testkit::{Log, TestLoop, iteration, running_loop};
 
 /// Runs `future` as the main task of a loop on virtual time, which is closed then.
 pub fn run<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
-    World::new().run(future)
-}
-
-/// How many iterations the running loop has begun.
-pub fn iteration() -> u64 {
-    running().statistics().iterations
-}
-
-pub fn running() -> EventLoop {
-    get_running_loop().expect("a loop is running")
-}
-
-/// How many iterations an await takes.
-pub async fn hops<T>(future: impl IntoFuture<Output = T>) -> (u64, T) {
-    let before = iteration();
-    let value = future.await;
-    (iteration() - before, value)
+    TestLoop::new().run(future)
 }
 
 /// `asyncio.sleep`, which lives above this crate.
 pub async fn sleep(delay: Duration) {
     let waiter = Waiter::new();
     waiter
-        .fire_at(running().time() + delay)
+        .fire_at(running_loop().time() + delay)
         .expect("the loop is open");
     waiter.await;
 }
@@ -123,63 +30,9 @@ pub async fn sleep(delay: Duration) {
 /// Lets a result go, on purpose.
 pub fn ignore<T>(_: T) {}
 
-pub fn ms(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
-
-/// The message of a cancellation.
-pub fn message_of<T>(ended: Result<T, TaskError>) -> Option<String> {
-    match ended {
-        Err(TaskError::Cancelled(cancelled)) => cancelled.message().map(str::to_owned),
-        Err(error) => panic!("not a cancellation: {error}"),
-        Ok(_) => panic!("not a cancellation but a value"),
-    }
-}
-
-/// A log that many write to.
-#[derive(Clone, Default)]
-pub struct Log(Rc<RefCell<Vec<String>>>);
-
-impl Log {
-    pub fn say(&self, line: impl Into<String>) {
-        self.0.borrow_mut().push(line.into());
-    }
-
-    /// Writes `line` with the number of the iteration after `since`.
-    pub fn stamp(&self, line: &str, since: u64) {
-        self.say(format!("{line}+{}", iteration() - since));
-    }
-
-    /// Something that writes `line` when it is dropped.
-    pub fn on_drop(&self, line: &'static str) -> OnDrop<impl FnOnce() + use<>> {
-        let log = self.clone();
-        on_drop(move || log.say(line))
-    }
-
-    /// Everything so far, separated by spaces; the log is empty then.
-    pub fn take(&self) -> String {
-        self.0.take().join(" ")
-    }
-}
-
-/// Runs something when it is dropped.
-pub struct OnDrop<F: FnOnce()>(Option<F>);
-
-pub fn on_drop<F: FnOnce()>(f: F) -> OnDrop<F> {
-    OnDrop(Some(f))
-}
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(f) = self.0.take() {
-            f();
-        }
-    }
-}
-
-/// Panics without a word on the standard error stream.
-pub fn quiet_panic(text: &'static str) -> ! {
-    resume_unwind(Box::new(text))
+/// Writes `line` to the log, with the number of the iteration after `since`.
+pub fn stamp(log: &Log, line: &str, since: u64) {
+    log.say(format!("{line}+{}", iteration() - since));
 }
 
 /// Whether `f` panics, and with what.
@@ -209,11 +62,6 @@ impl<F: Future> Future for PolledWith<F> {
             .as_mut()
             .poll(&mut Context::from_waker(&this.waker))
     }
-}
-
-/// Polls `future` once, outside of any task.
-pub fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(waker))
 }
 
 /// What is done to a waker.
@@ -278,26 +126,6 @@ fn call_hook(data: *const (), deed: Deed) {
     if let Some(hook) = hook {
         hook(deed);
     }
-}
-
-/// Counts the wakes of its waker, and passes them on to the task that it was made in, if any.
-pub struct Counted {
-    pub hook: Hooked,
-    pub wakes: Rc<Cell<usize>>,
-}
-
-pub fn counted(pass_on: Option<Waker>) -> Counted {
-    let wakes = Rc::new(Cell::new(0));
-    let seen = wakes.clone();
-    let hook = hooked(move |deed| {
-        if deed == Deed::Wake {
-            seen.set(seen.get() + 1);
-            if let Some(waker) = &pass_on {
-                waker.wake_by_ref();
-            }
-        }
-    });
-    Counted { hook, wakes }
 }
 
 /// The waker of the task that asks.

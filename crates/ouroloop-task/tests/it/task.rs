@@ -10,8 +10,9 @@ use ouroloop_task::{
     AsFutureRef, Awaitable, Eventual, IntoTask, LoopTasks, Task, TaskBuilder, TaskError, all_tasks,
     bare_yield, create_future, create_task, current_task, ensure_future,
 };
+use ouroloop_testkit::{Log, TestLoop, hops, ms, run_iterations, running_loop};
 
-use crate::support::{Log, World, hops, ms, panics, run, running, sleep};
+use crate::support::{panics, run, sleep};
 
 #[test]
 fn ids_count_from_one_in_each_loop_and_name_the_tasks() {
@@ -40,7 +41,7 @@ fn a_task_knows_the_line_that_made_it() {
         let made = [
             create_task(async {}),
             TaskBuilder::new().create_task(async {}),
-            running().create_task(async {}).expect("it is open"),
+            running_loop().create_task(async {}).expect("it is open"),
         ];
         for (place, task) in made.iter().enumerate() {
             assert_eq!(task.created_at().file(), file!());
@@ -64,7 +65,7 @@ fn the_current_task_is_there_in_tasks_and_nowhere_else() {
                 seen.borrow_mut().push(current);
             }
         };
-        running().call_soon(look.clone()).expect("it is open");
+        running_loop().call_soon(look.clone()).expect("it is open");
         let task = create_task({
             let look = look.clone();
             async move { look() }
@@ -83,9 +84,9 @@ fn the_current_task_is_there_in_tasks_and_nowhere_else() {
 
 #[test]
 fn all_tasks_are_those_that_are_not_done_oldest_first() {
-    let world = World::new();
-    assert!(world.all_tasks().is_empty());
-    world.run(async {
+    let test_loop = TestLoop::new();
+    assert!(test_loop.all_tasks().is_empty());
+    test_loop.run(async {
         let quick = create_task(async {});
         let slow = create_task(pending::<()>());
         let ids = || all_tasks().iter().map(|task| task.id()).collect::<Vec<_>>();
@@ -101,7 +102,7 @@ fn all_tasks_are_those_that_are_not_done_oldest_first() {
         bare_yield().await;
         assert_eq!(ids(), [1]);
     });
-    assert!(world.all_tasks().is_empty());
+    assert!(test_loop.all_tasks().is_empty());
 }
 
 #[test]
@@ -370,27 +371,27 @@ fn to_make_a_task_without_a_running_loop_panics_and_says_what_to_do() {
 
 #[test]
 fn a_closed_loop_makes_no_tasks() {
-    let world = World::new();
-    let early = world.create_future::<()>();
-    world.close();
+    let test_loop = TestLoop::new();
+    let early = test_loop.create_future::<()>();
+    test_loop.close();
     assert!(matches!(
-        world.create_task(async {}),
+        test_loop.create_task(async {}),
         Err(LoopError::Closed)
     ));
     let options = TaskBuilder::new().name("late");
-    let made = world.create_task_with(options, async {});
+    let made = test_loop.create_task_with(options, async {});
     assert!(matches!(made, Err(LoopError::Closed)));
-    assert!(world.all_tasks().is_empty());
+    assert!(test_loop.all_tasks().is_empty());
     drop(early);
 }
 
 #[test]
 fn the_future_of_a_task_that_is_refused_is_dropped() {
-    let world = World::new();
-    world.close();
+    let test_loop = TestLoop::new();
+    test_loop.close();
     let log = Log::default();
     let guard = log.on_drop("dropped");
-    let made = world.create_task(async move { drop(guard) });
+    let made = test_loop.create_task(async move { drop(guard) });
     assert!(made.is_err());
     assert_eq!(log.take(), "dropped");
 }
@@ -398,11 +399,11 @@ fn the_future_of_a_task_that_is_refused_is_dropped() {
 #[test]
 fn a_closed_loop_is_not_mistaken_for_the_one_that_got_its_id() {
     for _ in 0..64 {
-        let first = World::new();
+        let first = TestLoop::new();
         drop(first.create_task(async {}).expect("it is open"));
-        first.turns(1);
+        run_iterations(&first, 1);
         first.close();
-        let second = World::new();
+        let second = TestLoop::new();
         if second.id() != first.id() {
             continue;
         }
@@ -430,11 +431,11 @@ fn tasks_work_on_a_loop_that_has_many_other_clients() {
         }
         fn close(&self) {}
     }
-    let world = World::new();
+    let test_loop = TestLoop::new();
     for _ in 0..20 {
-        world.register_client(Rc::new(Nobody));
+        test_loop.register_client(Rc::new(Nobody));
     }
-    let sum = world.run(async {
+    let sum = test_loop.run(async {
         let mut sum = 0;
         for n in 0..3 {
             bare_yield().await;
@@ -493,8 +494,8 @@ fn ensure_future_makes_a_task_of_a_coroutine_and_leaves_the_rest_as_it_is() {
 
 #[test]
 fn an_err_that_was_said_to_be_an_error_is_an_exception_and_stays_the_value() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let unsaid = create_task(async { Err::<(), _>("no paper") });
         let said = create_task(async { Err::<(), _>("no paper") });
         let well = create_task(async { Ok::<_, &str>(()) });
@@ -509,7 +510,7 @@ fn an_err_that_was_said_to_be_an_error_is_an_exception_and_stays_the_value() {
         assert_eq!(said.result().ok(), Some(&Err("no paper")));
         drop(said);
     });
-    assert_eq!(world.take_reports(), [""; 0], "it was looked at");
+    assert_eq!(test_loop.take_reports(), [""; 0], "it was looked at");
 }
 
 #[test]
@@ -536,7 +537,7 @@ fn untyped_references_are_equal_if_they_are_of_one_task() {
 
 #[test]
 fn whatever_can_be_awaited_knows_its_loop_also_when_that_is_closed() {
-    let (here, there) = (World::new(), World::new());
+    let (here, there) = (TestLoop::new(), TestLoop::new());
     let task = here.create_task(async { 1 }).expect("it is open");
     let promise = there.create_future::<u32>().expect("it is open");
     let (of_task, of_promise) = (task.as_future_ref(), promise.as_future_ref());
@@ -549,24 +550,24 @@ fn whatever_can_be_awaited_knows_its_loop_also_when_that_is_closed() {
 
 #[test]
 fn a_factory_sees_the_options_of_each_task() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let seen = Rc::new(Cell::new(0));
     let count = seen.clone();
     let factory = move |options: TaskBuilder| {
         count.set(count.get() + 1);
         options.name(format!("made-{}", count.get()))
     };
-    world
+    test_loop
         .set_task_factory(Some(Rc::new(factory)))
         .expect("it is open");
-    let names = world.run(async {
+    let names = test_loop.run(async {
         let task = create_task(async {});
         let me = current_task().expect("this is a task");
         (me.name(), task.name())
     });
     assert_eq!((&*names.0, &*names.1), ("made-1", "made-2"));
-    world.set_task_factory(None).expect("it is open");
-    let name = world.run(async { current_task().expect("this is a task").name() });
+    test_loop.set_task_factory(None).expect("it is open");
+    let name = test_loop.run(async { current_task().expect("this is a task").name() });
     assert_eq!(&*name, "Task-3");
     assert_eq!(seen.get(), 2);
 }

@@ -10,8 +10,9 @@ use std::thread;
 
 use ouroloop_core::{EventLoop, VirtualClock, new_event_loop};
 use ouroloop_task::{LoopTasks, RunError, Scope, bare_yield, create_future, create_task};
+use ouroloop_testkit::{TestLoop, run_iterations};
 
-use crate::support::{World, own_waker};
+use crate::support::own_waker;
 
 /// A loop on the system's clock and selector.
 fn real_loop() -> EventLoop {
@@ -115,13 +116,13 @@ fn no_wake_is_lost_between_many_threads_and_many_tasks() {
 
 #[test]
 fn a_wake_while_the_loop_does_not_run_counts_in_the_next_run() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let flag = Arc::new(AtomicBool::new(false));
     let (send, receive) = mpsc::channel();
-    let task = world
+    let task = test_loop
         .create_task(until(flag.clone(), send))
         .expect("it is open");
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     let waker = receive.recv().expect("it was polled");
     thread::spawn(move || {
         flag.store(true, Ordering::Release);
@@ -132,26 +133,26 @@ fn a_wake_while_the_loop_does_not_run_counts_in_the_next_run() {
     .join()
     .expect("it does not panic");
     assert!(!task.done());
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     assert!(
         task.done(),
         "the word is in the batch of the iteration that finds it"
     );
-    assert_eq!(world.run(task.into_future()).ok(), Some(2));
+    assert_eq!(test_loop.run(task.into_future()).ok(), Some(2));
 }
 
 #[test]
 fn a_wake_of_the_own_thread_while_the_loop_does_not_run_counts_too() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let flag = Arc::new(AtomicBool::new(false));
     let (send, receive) = mpsc::channel();
-    let task = world
+    let task = test_loop
         .create_task(until(flag.clone(), send))
         .expect("it is open");
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     flag.store(true, Ordering::Release);
     receive.recv().expect("it was polled").wake();
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     assert_eq!(task.result().ok(), Some(&2));
 }
 
@@ -185,8 +186,8 @@ fn wakes_while_the_loop_stops_and_runs_again_are_kept() {
 #[test]
 fn a_waker_may_outlive_its_loop() {
     let wakers: Vec<Waker> = {
-        let world = World::new();
-        let waker = world.run(own_waker());
+        let test_loop = TestLoop::new();
+        let waker = test_loop.run(own_waker());
         vec![waker.clone(), waker]
     };
     thread::spawn(move || {
@@ -204,8 +205,8 @@ fn a_waker_may_outlive_its_loop() {
 #[cfg_attr(miri, ignore = "many threads")]
 fn wakes_race_with_the_close_of_the_loop() {
     for _ in 0..100 {
-        let world = World::new();
-        let waker = world.run(own_waker());
+        let test_loop = TestLoop::new();
+        let waker = test_loop.run(own_waker());
         let go = Arc::new(AtomicBool::new(false));
         let helper = thread::spawn({
             let go = go.clone();
@@ -219,20 +220,20 @@ fn wakes_race_with_the_close_of_the_loop() {
             }
         });
         go.store(true, Ordering::Release);
-        drop(world);
+        drop(test_loop);
         helper.join().expect("it does not panic");
     }
 }
 
 /// Loops until the id of a closed loop comes back, which is at once unless other tests take it.
-fn successor_of(id: ouroloop_core::LoopId) -> Option<World> {
+fn successor_of(id: ouroloop_core::LoopId) -> Option<TestLoop> {
     let mut others = Vec::new();
     for _ in 0..64 {
-        let world = World::new();
-        if world.id() == id {
-            return Some(world);
+        let test_loop = TestLoop::new();
+        if test_loop.id() == id {
+            return Some(test_loop);
         }
-        others.push(world);
+        others.push(test_loop);
     }
     None
 }
@@ -241,7 +242,7 @@ fn successor_of(id: ouroloop_core::LoopId) -> Option<World> {
 fn a_waker_of_a_closed_loop_is_at_worst_a_spurious_poll_of_its_successor() {
     for _ in 0..20 {
         // Wakers of the first tasks of a loop.
-        let first = World::new();
+        let first = TestLoop::new();
         let id = first.id();
         let wakers: Vec<Waker> = first.run(async {
             let mut wakers = vec![own_waker().await];
@@ -300,7 +301,7 @@ fn a_waker_of_a_closed_loop_is_at_worst_a_spurious_poll_of_its_successor() {
 
 #[test]
 fn a_waker_that_is_dropped_in_another_thread_drops_no_task_there() {
-    let world = World::new();
+    let test_loop = TestLoop::new();
     let home = thread::current().id();
     let seen = Rc::new(Cell::new(None));
     struct Guard(Rc<Cell<Option<thread::ThreadId>>>);
@@ -311,14 +312,14 @@ fn a_waker_that_is_dropped_in_another_thread_drops_no_task_there() {
     }
     let guard = Guard(seen.clone());
     let (send, receive) = mpsc::channel();
-    let task = world
+    let task = test_loop
         .create_task(async move {
             let _guard = guard;
             send.send(own_waker().await).expect("it is received");
             std::future::pending::<()>().await;
         })
         .expect("it is open");
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     let waker = receive.recv().expect("it was polled");
     task.cancel();
     drop(task);
@@ -326,7 +327,7 @@ fn a_waker_that_is_dropped_in_another_thread_drops_no_task_there() {
         .join()
         .expect("it does not panic");
     assert_eq!(seen.get(), None, "the loop has not stepped it yet");
-    world.turns(1);
+    run_iterations(&test_loop, 1);
     assert_eq!(seen.get(), Some(home));
 }
 

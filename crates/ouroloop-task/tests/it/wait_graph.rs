@@ -14,8 +14,7 @@ use ouroloop_task::{
     bare_yield, capture_call_graph, create_future, create_future_of, current_task_id,
     format_call_graph,
 };
-
-use crate::support::World;
+use ouroloop_testkit::TestLoop;
 
 /// A thing that a task holds, and another waits for.
 struct Thing {
@@ -64,8 +63,8 @@ async fn join_all(mut parts: Vec<Pin<Box<dyn Future<Output = ()>>>>) {
 /// What is said of each task that is left in a deadlock when its loop is closed.
 const PENDING: &str = "Task was destroyed but it is pending!";
 
-fn deadlock_of(world: &World, main: impl Future<Output = ()> + 'static) -> Box<WaitGraph> {
-    match world.run_until_complete(main) {
+fn deadlock_of(test_loop: &TestLoop, main: impl Future<Output = ()> + 'static) -> Box<WaitGraph> {
+    match test_loop.run_until_complete(main) {
         Err(RunError::Deadlock { graph, .. }) => graph,
         other => panic!("no deadlock: {other:?}"),
     }
@@ -73,8 +72,8 @@ fn deadlock_of(world: &World, main: impl Future<Output = ()> + 'static) -> Box<W
 
 #[test]
 fn the_graph_tells_running_ready_and_waiting_tasks_apart() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let waiter = named("waiter", async { Waiter::new().await });
         bare_yield().await;
         let ready = named("ready", async {});
@@ -96,8 +95,8 @@ fn the_graph_tells_running_ready_and_waiting_tasks_apart() {
 
 #[test]
 fn each_kind_of_wait_says_what_it_is() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let event_loop = get_running_loop().expect("it runs");
         let promise = Rc::new(create_future::<()>());
         let second = promise.clone();
@@ -142,8 +141,8 @@ fn each_kind_of_wait_says_what_it_is() {
 
 #[test]
 fn a_deadlock_names_the_tasks_the_things_and_the_cycle() {
-    let world = World::new();
-    let graph = deadlock_of(&world, async {
+    let test_loop = TestLoop::new();
+    let graph = deadlock_of(&test_loop, async {
         let ids = Rc::new(RefCell::new((0, 0)));
         let make = |name: &str, kind: &'static str, of_other: fn(&(u64, u64)) -> u64| {
             let ids = ids.clone();
@@ -181,14 +180,14 @@ fn a_deadlock_names_the_tasks_the_things_and_the_cycle() {
     let nodes = dot.lines().filter(|line| line.contains("label="));
     let red: Vec<_> = nodes.map(|line| line.contains("color=red")).collect();
     assert_eq!(red, [false, true, true, true, true], "all but main: {dot}");
-    world.close();
-    assert_eq!(world.take_reports(), [PENDING; 2]);
+    test_loop.close();
+    assert_eq!(test_loop.take_reports(), [PENDING; 2]);
 }
 
 #[test]
 fn a_thing_whose_holder_is_done_says_so() {
-    let world = World::new();
-    let graph = deadlock_of(&world, async {
+    let test_loop = TestLoop::new();
+    let graph = deadlock_of(&test_loop, async {
         let gone = named("gone", async {});
         let id = gone.id();
         gone.await.expect("it has a value");
@@ -205,14 +204,14 @@ fn a_thing_whose_holder_is_done_says_so() {
         1,
         "one thing, drawn once: {dot}"
     );
-    world.close();
-    assert_eq!(world.take_reports(), [PENDING]);
+    test_loop.close();
+    assert_eq!(test_loop.take_reports(), [PENDING]);
 }
 
 #[test]
 fn a_promise_that_only_its_own_callback_would_set_is_reported() {
-    let world = World::new();
-    let graph = deadlock_of(&world, async {
+    let test_loop = TestLoop::new();
+    let graph = deadlock_of(&test_loop, async {
         let promise = create_future::<u32>();
         let future = promise.future();
         future.add_done_callback(move |_| {
@@ -230,8 +229,8 @@ fn a_promise_that_only_its_own_callback_would_set_is_reported() {
 
 #[test]
 fn a_long_graph_is_cut_short_unless_all_is_asked_for() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let tasks: Vec<_> = (0..80).map(|_| named("one", Waiter::new())).collect();
         bare_yield().await;
         let graph = get_running_loop().expect("it runs").wait_graph();
@@ -249,8 +248,8 @@ fn a_long_graph_is_cut_short_unless_all_is_asked_for() {
 
 #[test]
 fn the_call_graph_shows_who_awaits_a_task() {
-    let world = World::new();
-    world.run(async {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
         let inner = Rc::new(named("inner", Waiter::new()));
         let outer = |name: &str| {
             let inner = inner.clone();
@@ -285,7 +284,7 @@ fn the_call_graph_shows_who_awaits_a_task() {
 
 #[test]
 fn the_graph_of_a_closed_loop_is_empty() {
-    let world = World::new();
-    world.close();
-    assert_eq!(world.wait_graph().to_string(), "no tasks");
+    let test_loop = TestLoop::new();
+    test_loop.close();
+    assert_eq!(test_loop.wait_graph().to_string(), "no tasks");
 }

@@ -8,10 +8,9 @@ use std::task::{Poll, Waker};
 use ouroloop_task::{
     Promise, Task, Waiter, bare_yield, catch_cancelled, create_future, create_task,
 };
+use ouroloop_testkit::{WakeCount, ms, poll_once};
 
-use crate::support::{
-    Deed, Hooked, counted, hooked, ignore, ms, own_waker, poll_once, polled_with, run, sleep,
-};
+use crate::support::{Deed, Hooked, hooked, ignore, own_waker, polled_with, run, sleep};
 
 /// What a hostile waker does.
 type Mischief = Rc<dyn Fn(&Promise<u32>)>;
@@ -294,15 +293,15 @@ fn h10_a_hook_that_drops_the_future_that_it_wakes_is_survived() {
 fn a_foreign_waker_is_woken_when_the_promise_is_set_and_once() {
     run(async {
         let promise = create_future::<u32>();
-        let counted = counted(None);
+        let (wakes, waker) = WakeCount::new();
         let mut wait = Box::pin(promise.future().into_future());
-        assert!(poll_once(wait.as_mut(), &counted.hook.waker()).is_pending());
+        assert!(poll_once(wait.as_mut(), &waker).is_pending());
         promise.set_result(1).expect("it is pending");
-        assert_eq!(counted.wakes.get(), 1);
-        let Poll::Ready(value) = poll_once(wait.as_mut(), &counted.hook.waker()) else {
+        assert_eq!(wakes.get(), 1);
+        let Poll::Ready(value) = poll_once(wait.as_mut(), &waker) else {
             panic!("it is set");
         };
-        assert_eq!((value.ok(), counted.wakes.get()), (Some(1), 1));
+        assert_eq!((value.ok(), wakes.get()), (Some(1), 1));
     });
 }
 
@@ -310,12 +309,12 @@ fn a_foreign_waker_is_woken_when_the_promise_is_set_and_once() {
 fn of_two_wakers_the_one_of_the_last_poll_is_woken() {
     run(async {
         let promise = create_future::<u32>();
-        let (old, new) = (counted(None), counted(None));
+        let ((old, old_waker), (new, new_waker)) = (WakeCount::new(), WakeCount::new());
         let mut wait = Box::pin(promise.future().into_future());
-        assert!(poll_once(wait.as_mut(), &old.hook.waker()).is_pending());
-        assert!(poll_once(wait.as_mut(), &new.hook.waker()).is_pending());
+        assert!(poll_once(wait.as_mut(), &old_waker).is_pending());
+        assert!(poll_once(wait.as_mut(), &new_waker).is_pending());
         promise.set_result(1).expect("it is pending");
-        assert_eq!((old.wakes.get(), new.wakes.get()), (0, 1));
+        assert_eq!((old.get(), new.get()), (0, 1));
     });
 }
 
