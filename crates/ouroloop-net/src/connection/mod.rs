@@ -97,13 +97,13 @@ impl Connection {
                 paused: Cell::new(false),
                 write_eof: Cell::new(false),
                 writer_dropped: Cell::new(false),
-                drainers: Waiters::default(),
-                flushers: Waiters::default(),
+                drainers: Waiters::new("StreamWriter.drain"),
+                flushers: Waiters::new("StreamWriter.flush"),
                 closing: Cell::new(false),
                 lost: Cell::new(false),
                 loss: RefCell::new(None),
                 lost_writes: Cell::new(0),
-                close_waiters: Waiters::default(),
+                close_waiters: Waiters::new("StreamWriter.wait_closed"),
                 on_lost: Cell::new(None),
             })
         });

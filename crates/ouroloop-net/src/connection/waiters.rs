@@ -1,13 +1,24 @@
 //! Tasks that wait for the same thing, and resume in the order in which they came.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use ouroloop_task::{Waiter, WaiterKey};
+use ouroloop_task::{Resource, ResourceState, Waiter, WaiterKey};
 
-#[derive(Default)]
-pub(crate) struct Waiters(RefCell<Vec<WaiterKey>>);
+pub(crate) struct Waiters {
+    what: &'static str,
+    keys: RefCell<Vec<WaiterKey>>,
+}
 
 impl Waiters {
+    /// Nobody yet; `what` is the method that waits, for wait graphs.
+    pub(crate) const fn new(what: &'static str) -> Waiters {
+        Waiters {
+            what,
+            keys: RefCell::new(Vec::new()),
+        }
+    }
+
     /// Waits for the next release.
     pub(crate) async fn wait(&self) {
         self.join().await;
@@ -15,8 +26,8 @@ impl Waiters {
 
     /// A place among those who wait; dropping it gives it up.
     pub(crate) fn join(&self) -> Waiter {
-        let waiter = Waiter::new();
-        let mut keys = self.0.borrow_mut();
+        let waiter = Waiter::on(Rc::new(Method(self.what)));
+        let mut keys = self.keys.borrow_mut();
         if keys.len() == keys.capacity() {
             // Those who gave up meanwhile.
             keys.retain(WaiterKey::is_pending);
@@ -27,8 +38,17 @@ impl Waiters {
 
     /// Wakes all who wait now.
     pub(crate) fn release(&self) {
-        for key in self.0.take() {
+        for key in self.keys.take() {
             key.fire();
         }
+    }
+}
+
+/// What a task waits for, by the name of the method.
+struct Method(&'static str);
+
+impl Resource for Method {
+    fn state(&self) -> ResourceState {
+        ResourceState::new(self.0, None)
     }
 }

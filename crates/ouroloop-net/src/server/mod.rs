@@ -220,8 +220,8 @@ async fn start(options: Options) -> Result<Server, NetError> {
             forever: Cell::new(false),
             clients: RefCell::new(BTreeMap::new()),
             last_client: Cell::new(0),
-            close_waiters: Waiters::default(),
-            gone_waiters: Waiters::default(),
+            close_waiters: Waiters::new("Server.serve_forever"),
+            gone_waiters: Waiters::new("Server.wait_closed"),
         }),
     };
     if options.start_serving {

@@ -12,7 +12,7 @@ use ouroloop_core::{ContextVar, get_running_loop, new_event_loop};
 use ouroloop_net::{NetError, Server, StreamReader, StreamWriter, open_connection, start_server};
 use ouroloop_task::{LoopTasks, all_tasks, bare_yield, create_task};
 
-use crate::support::{alone, polls, receive, reports, run, run_on, turns};
+use crate::support::{alone, fill, pair, polls, receive, reports, run, run_on, turns};
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> Result<(), NetError> {
     loop {
@@ -497,4 +497,27 @@ fn a_task_factory_that_panics_costs_one_client_and_no_other() {
     });
     assert_eq!(reports.borrow().len(), 1);
     event_loop.close().unwrap();
+}
+
+#[test]
+fn a_wait_graph_names_what_tasks_wait_for_on_streams_and_servers() {
+    run(async {
+        let server = Rc::new(start_server(echo, "127.0.0.1", 0).await.unwrap());
+        let serving = server.clone();
+        let serving = create_task(async move { serving.serve_forever().await.map(drop) });
+        let (_reader, writer, _peer) = pair().await;
+        fill(&writer).await;
+        writer.set_write_buffer_limits(0, 0).unwrap();
+        let writer = Rc::new(writer);
+        let draining = writer.clone();
+        let draining = create_task(async move { draining.drain().await });
+        turns().await;
+        let graph = get_running_loop().unwrap().wait_graph();
+        let kind = |id| graph.task(id).unwrap().waits_for[0].kind;
+        assert_eq!(kind(serving.id()), "Server.serve_forever");
+        assert_eq!(kind(draining.id()), "StreamWriter.drain");
+        serving.cancel();
+        draining.cancel();
+        turns().await;
+    });
 }
