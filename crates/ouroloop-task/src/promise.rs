@@ -75,6 +75,7 @@ use crate::wait::Wait;
 /// }
 /// ```
 #[doc(alias = "Future")]
+#[must_use = "a promise that is dropped breaks at once for those who wait; keep it until it is set"]
 pub struct Promise<T: 'static> {
     waiting: PromiseFuture<T>,
 }
