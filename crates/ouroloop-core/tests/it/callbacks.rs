@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use ouroloop_core::{Context, ContextVar, Handle, LoopRef};
+use ouroloop_testkit::{Log, run_iterations};
 
-use crate::support::{DropFlag, Log, on_every_loop, turns, virtual_loop};
+use crate::support::{DropFlag, on_every_loop, virtual_loop};
 
 static VAR: ContextVar<u32> = ContextVar::new("var");
 
@@ -16,7 +17,7 @@ fn callbacks_run_in_the_order_of_their_scheduling() {
         for line in ["a", "b", "c"] {
             event_loop.call_soon(log.line(line)).unwrap();
         }
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "a b c");
     });
 }
@@ -36,7 +37,7 @@ fn a_callback_never_runs_in_the_batch_that_scheduled_it() {
         let count = Rc::new(Cell::new(0));
         again(event_loop, &count);
         for turn in 1..=5 {
-            turns(event_loop, 1);
+            run_iterations(event_loop, 1);
             assert_eq!(count.get(), turn);
         }
     });
@@ -47,7 +48,7 @@ fn dropping_a_handle_loses_nothing() {
     on_every_loop(|event_loop| {
         let log = Log::default();
         drop(event_loop.call_soon(log.line("ran")).unwrap());
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "ran");
     });
 }
@@ -62,7 +63,7 @@ fn a_cancelled_callback_is_dropped_at_once_and_skipped() {
         handle.cancel();
         assert!(dropped.get());
         assert!(handle.cancelled());
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(event_loop.statistics().ready, 0);
     });
 }
@@ -81,7 +82,7 @@ fn a_callback_that_cancels_a_later_one_of_its_batch_prevents_it() {
             .unwrap();
         *victim.borrow_mut() = Some(event_loop.call_soon(log.line("victim")).unwrap());
         event_loop.call_soon(log.line("last")).unwrap();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "first last");
     });
 }
@@ -99,7 +100,7 @@ fn a_callback_that_cancels_itself_while_it_runs_runs_to_its_end() {
         })
         .unwrap();
     *own.borrow_mut() = Some(handle.clone());
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "done");
     assert!(handle.cancelled());
     event_loop.close().unwrap();
@@ -110,7 +111,7 @@ fn cancelling_what_has_run_changes_nothing_but_the_flag() {
     on_every_loop(|event_loop| {
         let log = Log::default();
         let handle = event_loop.call_soon(log.line("ran")).unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert!(!handle.cancelled());
         handle.cancel();
         assert!(handle.cancelled());
@@ -132,7 +133,7 @@ fn a_callback_runs_in_a_copy_of_the_context_that_scheduled_it() {
                 })
                 .unwrap();
             VAR.set(2);
-            turns(event_loop, 1);
+            run_iterations(event_loop, 1);
             assert_eq!(
                 VAR.get(),
                 Some(2),
@@ -158,7 +159,7 @@ fn callbacks_of_one_batch_do_not_see_each_others_context() {
                 })
                 .unwrap();
         }
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "None None None Some(7)");
         assert_eq!(VAR.get(), None);
     });
@@ -174,7 +175,7 @@ fn ten_thousand_callbacks_run_once_each() {
                 .call_soon(move || seen.borrow_mut().push(n))
                 .unwrap();
         }
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert!(seen.borrow().iter().copied().eq(0..10_000));
         assert_eq!(event_loop.statistics().callbacks, 10_000);
     });

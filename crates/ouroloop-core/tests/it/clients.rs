@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{Client, ClientId, LoopError, LoopRef, post};
+use ouroloop_testkit::{Log, run_iterations};
 
-use crate::support::{Log, on_every_loop, turns, virtual_loop};
+use crate::support::{on_every_loop, virtual_loop};
 
 /// Writes down what happens to it, and schedules what was posted.
 struct Recorder {
@@ -60,7 +61,7 @@ fn words_and_callbacks_take_turns_in_the_order_of_their_scheduling() {
         event_loop.schedule(client.word(1));
         event_loop.call_soon(log.line("callback")).unwrap();
         event_loop.schedule(client.word(2));
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "run1 callback run2");
     });
 }
@@ -78,7 +79,7 @@ fn each_client_gets_its_own_words() {
             event_loop.schedule(a.word(payload));
             event_loop.schedule(b.word(10 + payload));
         }
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(one.take(), "run0 run1 run2");
         assert_eq!(two.take(), "run10 run11 run12");
     });
@@ -115,7 +116,7 @@ fn a_timed_word_can_be_cancelled_until_it_has_fired() {
     assert_eq!(event_loop.statistics().timers, 0);
     let key = event_loop.schedule_at(10, client.word(2));
     clock.advance(Duration::from_secs(1));
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(!event_loop.cancel_timer(key));
     assert_eq!(log.take(), "run2");
     event_loop.close().unwrap();
@@ -133,7 +134,7 @@ fn a_posted_word_is_announced_before_the_batch_it_can_run_in() {
         })
         .join()
         .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "posted1 posted2 soon run1 run2");
         assert_eq!(event_loop.statistics().posted, 2);
     });
@@ -150,7 +151,7 @@ fn words_of_clients_that_are_not_there_are_skipped() {
         event_loop.schedule(ids[2].word(1));
         event_loop.call_soon(log.line("next")).unwrap();
         post(event_loop.id(), ids[1].word(1));
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "next");
         elsewhere.close().unwrap();
     });
@@ -237,7 +238,7 @@ fn a_word_may_register_another_client_and_schedule_for_it() {
         let parent =
             event_loop.register_client(Rc::new(Parent(event_loop.downgrade(), log.clone())));
         event_loop.schedule(parent.word(0));
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "run9");
     });
 }

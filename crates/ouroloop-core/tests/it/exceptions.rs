@@ -2,45 +2,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_core::{Client, ContextVar, EventLoop, ExceptionContext, LoopRef};
+use ouroloop_core::{Client, ContextVar, EventLoop, ExceptionContext};
+use ouroloop_testkit::{Log, Reports, quiet_panic, run_iterations};
 use tracing::Level;
 
-use crate::support::{DropFlag, Log, build, logged, on_every_loop, turns, virtual_loop};
-
-/// Ends the callback as a panic does, without the noise of one.
-fn fall(message: &'static str) {
-    resume_unwind(Box::new(message));
-}
-
-/// Keeps what the exception handler is told.
-fn reports(event_loop: &LoopRef) -> Rc<RefCell<Vec<ExceptionContext>>> {
-    let reports = Rc::new(RefCell::new(Vec::new()));
-    let keep = reports.clone();
-    event_loop.set_exception_handler(Some(Rc::new(move |_, context: &ExceptionContext| {
-        keep.borrow_mut().push(context.clone());
-    })));
-    reports
-}
+use crate::support::{DropFlag, build, logged, on_every_loop, virtual_loop};
 
 #[test]
 fn a_callback_that_panics_is_reported_and_its_batch_goes_on() {
     on_every_loop(|event_loop| {
         let log = Log::default();
-        let reports = reports(event_loop);
+        let reports = Reports::of(event_loop);
         event_loop.call_soon(log.line("before")).unwrap();
-        event_loop.call_soon(|| fall("oh")).unwrap();
+        event_loop.call_soon(|| quiet_panic("oh")).unwrap();
         let line = line!() - 1;
         event_loop.call_soon(log.line("between")).unwrap();
         event_loop
-            .call_later(Duration::ZERO, || fall("no"))
+            .call_later(Duration::ZERO, || quiet_panic("no"))
             .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "before between");
-        let reports = reports.borrow();
+        let reports = reports.take();
         assert_eq!(reports.len(), 2);
         assert_eq!(reports[0].message(), "Exception in callback");
         assert_eq!(reports[0].panic().unwrap().message(), "oh");
@@ -58,16 +43,16 @@ fn a_callback_that_panics_is_reported_and_its_batch_goes_on() {
 #[test]
 fn a_loop_that_runs_for_ever_survives_the_panic_of_its_last_callback() {
     on_every_loop(|event_loop| {
-        let reports = reports(event_loop);
+        let reports = Reports::of(event_loop);
         let stopper = event_loop.downgrade();
         event_loop
             .call_soon(move || {
                 stopper.stop();
-                fall("last");
+                quiet_panic("last");
             })
             .unwrap();
         event_loop.run_forever().unwrap();
-        assert_eq!(reports.borrow().len(), 1);
+        assert_eq!(reports.take().len(), 1);
         assert_eq!(event_loop.statistics().iterations, 1);
         assert!(!event_loop.is_running());
     });
@@ -78,33 +63,33 @@ fn a_word_that_panics_is_described_by_its_client() {
     struct Faulty;
     impl Client for Faulty {
         fn run(&self, _: u64) {
-            fall("in run");
+            quiet_panic("in run");
         }
         fn posted(&self, _: u64) {
-            fall("in posted");
+            quiet_panic("in posted");
         }
         fn describe(&self, payload: u64) -> String {
             match payload {
                 1 => "<Task one>".into(),
-                _ => resume_unwind(Box::new("in describe")),
+                _ => quiet_panic("in describe"),
             }
         }
         fn close(&self) {
-            fall("in close");
+            quiet_panic("in close");
         }
     }
     impl Drop for Faulty {
         fn drop(&mut self) {
-            fall("in drop");
+            quiet_panic("in drop");
         }
     }
     let (event_loop, _) = virtual_loop();
-    let reports = reports(&event_loop);
+    let reports = Reports::of(&event_loop);
     let client = event_loop.register_client(Rc::new(Faulty));
     event_loop.schedule(client.word(1));
     event_loop.schedule(client.word(2));
     ouroloop_core::post(event_loop.id(), client.word(3));
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     let seen: Vec<_> = reports
         .take()
         .iter()
@@ -125,11 +110,11 @@ fn h12_a_destructor_that_panics_at_close_does_not_keep_the_rest_from_being_dropp
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
-            fall("bomb");
+            quiet_panic("bomb");
         }
     }
     on_every_loop(|event_loop| {
-        let reports = reports(event_loop);
+        let reports = Reports::of(event_loop);
         let mut flags = Vec::new();
         for _ in 0..2 {
             let (guard, dropped) = DropFlag::new();
@@ -149,7 +134,7 @@ fn h12_a_destructor_that_panics_at_close_does_not_keep_the_rest_from_being_dropp
         }
         event_loop.close().unwrap();
         assert!(flags.iter().all(|dropped| dropped.get()));
-        assert_eq!(reports.borrow().len(), 4);
+        assert_eq!(reports.take().len(), 4);
     });
 }
 
@@ -162,9 +147,9 @@ fn the_handler_runs_in_the_context_of_what_failed() {
     event_loop.set_exception_handler(Some(Rc::new(move |_, _| note.set(WHO.get()))));
     ouroloop_core::Context::new().run(|| {
         WHO.set("the callback's");
-        event_loop.call_soon(|| fall("oh")).unwrap();
+        event_loop.call_soon(|| quiet_panic("oh")).unwrap();
     });
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(seen.get(), Some("the callback's"));
     assert_eq!(WHO.get(), None);
     event_loop.close().unwrap();
@@ -173,11 +158,11 @@ fn the_handler_runs_in_the_context_of_what_failed() {
 #[test]
 fn a_handler_that_panics_falls_back_to_the_default_one() {
     let (event_loop, _) = virtual_loop();
-    event_loop.set_exception_handler(Some(Rc::new(|_, _| fall("handler"))));
+    event_loop.set_exception_handler(Some(Rc::new(|_, _| quiet_panic("handler"))));
     let lines = logged(|| {
         event_loop.call_exception_handler(ExceptionContext::new("first"));
-        event_loop.call_soon(|| fall("second")).unwrap();
-        turns(&event_loop, 1);
+        event_loop.call_soon(|| quiet_panic("second")).unwrap();
+        run_iterations(&event_loop, 1);
     });
     let errors: Vec<_> = lines
         .iter()
@@ -220,12 +205,12 @@ fn the_default_handler_logs_message_source_and_causes() {
 fn the_handler_can_be_looked_at_and_taken_away() {
     let (event_loop, _) = virtual_loop();
     assert!(event_loop.exception_handler().is_none());
-    let reports = reports(&event_loop);
+    let reports = Reports::of(&event_loop);
     assert!(event_loop.exception_handler().is_some());
     event_loop.set_exception_handler(None);
     let lines = logged(|| event_loop.call_exception_handler(ExceptionContext::new("to the log")));
     assert_eq!(lines.len(), 1);
-    assert!(reports.borrow().is_empty());
+    assert!(reports.take().is_empty());
     event_loop.close().unwrap();
 }
 
@@ -255,7 +240,7 @@ fn debug_mode_warns_of_callbacks_and_words_that_hold_up_the_loop() {
         event_loop.call_soon(move || quick(99)).unwrap();
         event_loop.call_soon(move || slow(100)).unwrap();
         event_loop.schedule(client.word(4));
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
     });
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
@@ -293,12 +278,12 @@ fn the_limit_of_the_warning_can_be_set_and_debug_mode_switched_while_the_loop_ru
             event_loop
                 .call_soon(move || switch.set_debug(debug))
                 .unwrap();
-            turns(&event_loop, 1);
+            run_iterations(&event_loop, 1);
             let clock = clock.clone();
             event_loop
                 .call_soon(move || clock.advance(Duration::from_millis(6)))
                 .unwrap();
-            turns(&event_loop, 1);
+            run_iterations(&event_loop, 1);
         }
     });
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -312,14 +297,14 @@ fn debug_mode_changes_nothing_but_the_log() {
         event_loop.set_debug(debug);
         assert_eq!(event_loop.debug(), debug);
         let log = Log::default();
-        let reports = reports(&event_loop);
+        let reports = Reports::of(&event_loop);
         event_loop.call_soon(log.line("a")).unwrap();
-        event_loop.call_soon(|| fall("b")).unwrap();
+        event_loop.call_soon(|| quiet_panic("b")).unwrap();
         event_loop.call_soon(log.line("c")).unwrap().cancel();
         event_loop.call_soon(log.line("d")).unwrap();
-        turns(&event_loop, 2);
+        run_iterations(&event_loop, 2);
         assert_eq!(log.take(), "a d");
-        assert_eq!(reports.borrow().len(), 1);
+        assert_eq!(reports.take().len(), 1);
         event_loop.close().unwrap();
     }
 }
@@ -332,7 +317,7 @@ fn the_batch_order_decides_who_runs_next() {
             for line in ["a", "b", "c", "d"] {
                 event_loop.call_soon(log.line(line)).unwrap();
             }
-            turns(event_loop, 1);
+            run_iterations(event_loop, 1);
             log.take()
         };
         let asked = Rc::new(RefCell::new(Vec::new()));
@@ -363,9 +348,9 @@ fn the_batch_order_cannot_reach_into_the_next_batch() {
             next.call_soon(line.line("later")).unwrap();
         })
         .unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "second first");
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "later");
     event_loop.close().unwrap();
 }
@@ -374,14 +359,14 @@ fn the_batch_order_cannot_reach_into_the_next_batch() {
 fn a_batch_order_that_chooses_what_is_not_there_is_reported_and_forgotten() {
     let (event_loop, _) = virtual_loop();
     let log = Log::default();
-    let reports = reports(&event_loop);
+    let reports = Reports::of(&event_loop);
     event_loop.set_batch_order(Some(Box::new(|left| left)));
     for line in ["a", "b"] {
         event_loop.call_soon(log.line(line)).unwrap();
     }
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "a b");
-    assert_eq!(reports.borrow().len(), 1);
+    assert_eq!(reports.take().len(), 1);
     event_loop.close().unwrap();
 }
 
@@ -405,12 +390,12 @@ fn the_observer_is_told_of_what_runs_before_it_runs() {
         event_loop.call_soon(log.line("a")).unwrap();
         event_loop.call_soon(log.line("b")).unwrap().cancel();
         event_loop.call_soon(log.line("c")).unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "first: c last: a");
         event_loop.set_batch_order(None);
         event_loop.set_entry_observer(None);
         event_loop.call_soon(log.line("d")).unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "d");
     });
 }
@@ -419,13 +404,13 @@ fn the_observer_is_told_of_what_runs_before_it_runs() {
 fn an_observer_that_panics_is_reported_and_forgotten_and_the_entry_runs() {
     let (event_loop, _) = virtual_loop();
     let log = Log::default();
-    let reports = reports(&event_loop);
-    event_loop.set_entry_observer(Some(Box::new(|_| fall("blind"))));
+    let reports = Reports::of(&event_loop);
+    event_loop.set_entry_observer(Some(Box::new(|_| quiet_panic("blind"))));
     for line in ["a", "b"] {
         event_loop.call_soon(log.line(line)).unwrap();
     }
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "a b");
-    assert_eq!(reports.borrow().len(), 1);
+    assert_eq!(reports.take().len(), 1);
     event_loop.close().unwrap();
 }

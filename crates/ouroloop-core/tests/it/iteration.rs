@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{EventLoop, IoPoll, LoopRef, VirtualClock};
+use ouroloop_testkit::{Log, run_iterations};
 
-use crate::support::{Log, Port, build, on_every_loop, on_every_port, turns, virtual_loop};
+use crate::support::{Port, build, on_every_loop, on_every_port, virtual_loop};
 
 /// Moments that have passed already.
 const PAST: Duration = Duration::from_nanos(2);
@@ -24,7 +25,7 @@ fn what_was_queued_runs_before_io_and_io_before_timers() {
         event_loop.call_at(PAST, log.line("timer-past")).unwrap();
         event_loop.call_at(PAST_2, log.line("timer-past2")).unwrap();
         event_loop.call_soon(log.line("soon")).unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "soon io timer-past2 timer-past timer0");
     });
 }
@@ -44,7 +45,7 @@ fn what_other_threads_left_runs_before_io_and_timers() {
         std::thread::spawn(move || remote.call_soon_threadsafe(from_thread).unwrap())
             .join()
             .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "ts io timer");
     });
 }
@@ -61,7 +62,7 @@ fn a_reader_runs_before_the_writer_of_its_descriptor() {
         event_loop.add_writer(port.fd(), log.line("w")).unwrap();
         event_loop.add_reader(port.fd(), log.line("r")).unwrap();
         port.feed();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "r w");
     });
 }
@@ -78,9 +79,9 @@ fn a_timer_of_no_delay_that_a_timer_sets_runs_in_the_next_iteration() {
                     .unwrap();
             })
             .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "first");
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "second");
     });
 }
@@ -100,9 +101,9 @@ fn a_timer_that_comes_due_while_the_batch_runs_waits_for_the_next() {
         })
         .unwrap();
     event_loop.call_soon(log.line("soon")).unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "long soon");
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "timer");
     event_loop.close().unwrap();
 }

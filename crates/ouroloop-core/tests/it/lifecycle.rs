@@ -8,10 +8,11 @@ use ouroloop_core::{
     EventLoop, LoopError, LoopRef, get_event_loop, get_running_loop, new_event_loop,
     running_loop_id, set_event_loop, with_running,
 };
+use ouroloop_testkit::{Log, run_iterations};
 use tracing::Level;
 
 use crate::support::{
-    DropFlag, Log, build, logged, on_every_loop, run_for, scripted_loop, turns, virtual_loop,
+    DropFlag, build, logged, on_every_loop, run_for, scripted_loop, virtual_loop,
 };
 
 #[test]
@@ -45,7 +46,7 @@ fn while_a_loop_runs_it_is_the_running_loop_of_its_thread() {
                 line();
             })
             .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "seen");
         assert!(get_running_loop().is_err());
     });
@@ -96,7 +97,7 @@ fn a_loop_in_a_loop_is_refused_and_leaves_both_untouched() {
             })
             .unwrap();
         event_loop.call_soon(log.line("next")).unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "refused next");
     });
 }
@@ -113,7 +114,7 @@ fn a_running_loop_cannot_be_closed() {
                 same.call_soon(line.line("still open")).unwrap();
             })
             .unwrap();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "still open");
     });
 }

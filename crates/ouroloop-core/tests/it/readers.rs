@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{Context, ContextVar, IoPoll, LoopError, SelectorCall, SelectorEvent};
+use ouroloop_testkit::{Log, quiet_panic, run_iterations};
 
 use crate::support::{
-    DropFlag, Log, Port, on_every_port, run_for, scripted_loop, scripted_loop_with, turns,
-    virtual_loop,
+    DropFlag, Port, on_every_port, run_for, scripted_loop, scripted_loop_with, virtual_loop,
 };
 
 #[test]
@@ -20,16 +20,16 @@ fn a_reader_that_does_not_read_is_called_in_every_iteration() {
     on_every_port(|event_loop, port, _| {
         let log = Log::default();
         event_loop.add_reader(port.fd(), log.line("r")).unwrap();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "");
         port.feed();
-        turns(event_loop, 3);
+        run_iterations(event_loop, 3);
         assert_eq!(log.take(), "r r r");
         port.drain();
-        turns(event_loop, 3);
+        run_iterations(event_loop, 3);
         assert_eq!(log.take(), "");
         port.feed();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "r");
     });
 }
@@ -39,10 +39,10 @@ fn a_writer_is_called_as_long_as_there_is_room() {
     on_every_port(|event_loop, port, _| {
         let log = Log::default();
         event_loop.add_writer(port.fd(), log.line("w")).unwrap();
-        turns(event_loop, 3);
+        run_iterations(event_loop, 3);
         assert_eq!(log.take(), "w w w");
         assert!(event_loop.remove_writer(port.fd()));
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "");
     });
 }
@@ -90,11 +90,11 @@ fn a_new_reader_takes_the_place_of_the_old_one_which_is_dropped() {
             })
             .unwrap();
         port.feed();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         event_loop.add_reader(port.fd(), log.line("new")).unwrap();
         assert!(dropped.get());
         // What is there was reported to the old one already, and still concerns the new one.
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "old new");
         assert_eq!(event_loop.statistics().io_sources, 1);
     });
@@ -111,7 +111,7 @@ fn a_reader_that_is_removed_in_its_own_batch_is_not_called() {
         event_loop
             .call_soon(move || assert!(remover.remove_reader(fd)))
             .unwrap();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(log.take(), "");
     });
 }
@@ -134,7 +134,7 @@ fn a_reader_may_remove_or_replace_itself() {
             })
             .unwrap();
         port.feed();
-        turns(event_loop, 4);
+        run_iterations(event_loop, 4);
         assert_eq!(log.take(), "first second");
         assert_eq!(event_loop.statistics().io_sources, 0);
     });
@@ -147,9 +147,9 @@ fn one_direction_can_go_while_the_other_stays() {
         event_loop.add_reader(port.fd(), log.line("r")).unwrap();
         event_loop.add_writer(port.fd(), log.line("w")).unwrap();
         port.feed();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert!(event_loop.remove_reader(port.fd()));
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(log.take(), "r w w");
     });
 }
@@ -177,7 +177,7 @@ fn a_reader_keeps_its_context_from_call_to_call() {
                 }),
             }
             port.feed();
-            turns(event_loop, 3);
+            run_iterations(event_loop, 3);
             let seen = log.take();
             assert!(seen == "1 2 3" || seen == "11 12 13", "{seen}");
             assert_eq!(COUNT.get(), Some(0));
@@ -195,10 +195,10 @@ fn a_reader_that_panics_stays() {
             count.set(count.get() + 1);
         })));
         event_loop
-            .add_reader(port.fd(), || std::panic::resume_unwind(Box::new("no good")))
+            .add_reader(port.fd(), || quiet_panic("no good"))
             .unwrap();
         port.feed();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(reports.get(), 2);
     });
 }
@@ -267,7 +267,7 @@ fn h01_a_stale_event_does_not_reach_the_next_owner_of_the_number() {
         })
         .unwrap();
     selector.next_poll(5, |event| event.readable = true);
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(
         log.take(),
         "",
@@ -280,13 +280,13 @@ fn h01_a_stale_event_does_not_reach_the_next_owner_of_the_number() {
         readable: true,
         ..SelectorEvent::new(old)
     });
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "");
     selector.inject(SelectorEvent {
         readable: true,
         ..SelectorEvent::new(new)
     });
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "b");
     event_loop.close().unwrap();
 }
@@ -311,7 +311,7 @@ fn h09_an_error_or_a_hang_up_reaches_both_sides() {
         event_loop.add_reader(5, log.line("r")).unwrap();
         event_loop.add_writer(5, log.line("w")).unwrap();
         selector.next_poll(5, shape);
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         assert_eq!(log.take(), expected);
         event_loop.close().unwrap();
     }
@@ -323,9 +323,9 @@ fn reader_and_writer_of_one_descriptor_are_armed_by_one_call() {
     event_loop.add_reader(5, || {}).unwrap();
     event_loop.add_writer(5, || {}).unwrap();
     selector.set_ready(5, |event| (event.readable, event.writable) = (true, true));
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     selector.take_calls();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     let arms = |call: &SelectorCall| matches!(call, SelectorCall::Reregister { .. });
     assert_eq!(
         selector
@@ -348,7 +348,7 @@ fn events_are_queued_in_the_order_in_which_the_selector_reports_them() {
     for fd in [6, 5, 7] {
         selector.next_poll(fd, |event| event.readable = true);
     }
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert_eq!(log.take(), "six five seven");
     event_loop.close().unwrap();
 }
@@ -365,7 +365,7 @@ fn more_descriptors_than_one_poll_has_room_for_are_all_served() {
             .unwrap();
         port.feed();
     }
-    turns(&event_loop, 2);
+    run_iterations(&event_loop, 2);
     assert!(served.borrow().iter().all(|count| *count >= 1));
     drop(ports);
     run_for(&event_loop, Duration::from_secs(1));

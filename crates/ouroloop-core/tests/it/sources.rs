@@ -11,8 +11,9 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use ouroloop_core::{EventLoop, IoSource, LoopError, SelectorEvent};
+use ouroloop_testkit::{Reports, WakeCount, quiet_panic, run_iterations};
 
-use crate::support::{Wakes, build, scripted_loop, turns, with_watchdog};
+use crate::support::{build, scripted_loop, with_watchdog};
 
 /// A descriptor of a script.
 struct Fd(RawFd);
@@ -53,17 +54,17 @@ fn readiness_is_remembered_until_it_is_cleared() {
     let (source, mut peer) = pair(&event_loop);
     assert!(!readable(&source));
     peer.write_all(b"abc").unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(readable(&source) && readable(&source));
     let mut buffer = [0; 8];
     assert_eq!(source.get_ref().read(&mut buffer).unwrap(), 3);
     assert!(readable(&source), "the loop does not know that it was read");
     source.clear_readable();
     assert!(!readable(&source));
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(!readable(&source));
     peer.write_all(b"d").unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(readable(&source));
     drop(source);
     event_loop.close().unwrap();
@@ -85,7 +86,7 @@ fn who_waits_is_woken_once_reader_first() {
     assert!(source.poll_readable(&note("r")).is_pending());
     for _ in 0..2 {
         selector.next_poll(5, |event| (event.readable, event.writable) = (true, true));
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
     }
     assert_eq!(*notes.lock().unwrap(), ["r", "w"]);
     drop(source);
@@ -96,13 +97,13 @@ fn who_waits_is_woken_once_reader_first() {
 fn the_last_waker_is_the_one_that_is_woken() {
     let (event_loop, selector, _) = scripted_loop();
     let source = event_loop.register_io(Fd(5)).unwrap();
-    let ((first, first_waker), (last, last_waker)) = (Wakes::new(), Wakes::new());
+    let ((first, first_waker), (last, last_waker)) = (WakeCount::new(), WakeCount::new());
     for waker in [&first_waker, &first_waker, &last_waker] {
         assert!(source.poll_readable(waker).is_pending());
     }
     selector.next_poll(5, |event| event.readable = true);
-    turns(&event_loop, 1);
-    assert_eq!((first.count(), last.count()), (0, 1));
+    run_iterations(&event_loop, 1);
+    assert_eq!((first.get(), last.get()), (0, 1));
     drop(source);
     event_loop.close().unwrap();
 }
@@ -112,11 +113,11 @@ fn h02_clearing_one_direction_leaves_the_other() {
     let (event_loop, selector, _) = scripted_loop();
     let source = event_loop.register_io(Fd(5)).unwrap();
     selector.next_poll(5, |event| (event.readable, event.writable) = (true, true));
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     source.clear_readable();
     assert!(!readable(&source) && writable(&source));
     selector.next_poll(5, |event| event.readable = true);
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     source.clear_writable();
     assert!(readable(&source) && !writable(&source));
     drop(source);
@@ -132,13 +133,13 @@ fn h02_an_edge_after_the_clearing_is_seen_however_many_came_before() {
         for _ in 0..edges {
             selector.next_poll(5, |event| event.readable = true);
         }
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         source.clear_readable();
-        let (wakes, waker) = Wakes::new();
+        let (wakes, waker) = WakeCount::new();
         assert!(source.poll_readable(&waker).is_pending());
         selector.next_poll(5, |event| event.readable = true);
-        turns(&event_loop, 1);
-        assert_eq!(wakes.count(), 1);
+        run_iterations(&event_loop, 1);
+        assert_eq!(wakes.get(), 1);
         assert!(readable(&source));
         source.clear_readable();
     }
@@ -152,16 +153,16 @@ fn h02_an_edge_between_a_short_read_and_the_wait_is_not_lost() {
     let (source, mut peer) = pair(&event_loop);
     for _ in 0..100 {
         peer.write_all(b"x").unwrap();
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         let mut buffer = [0; 8];
         assert_eq!(source.get_ref().read(&mut buffer).unwrap(), 1);
         // After the read, before the clearing: the kernel has the edge, the loop has not polled.
         peer.write_all(b"y").unwrap();
         source.clear_readable();
-        let (wakes, waker) = Wakes::new();
+        let (wakes, waker) = WakeCount::new();
         assert!(source.poll_readable(&waker).is_pending());
-        turns(&event_loop, 1);
-        assert_eq!(wakes.count(), 1);
+        run_iterations(&event_loop, 1);
+        assert_eq!(wakes.get(), 1);
         assert_eq!(source.get_ref().read(&mut buffer).unwrap(), 1);
         source.clear_readable();
     }
@@ -174,13 +175,13 @@ fn h09_what_the_peer_has_closed_stays_ready() {
     let event_loop = build(EventLoop::builder());
     let (source, peer) = pair(&event_loop);
     peer.shutdown(Shutdown::Write).unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(source.read_closed() && !source.write_closed());
     source.clear_readable();
     source.clear_writable();
     assert!(readable(&source) && !writable(&source));
     drop(peer);
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(source.write_closed());
     source.clear_writable();
     assert!(writable(&source));
@@ -210,7 +211,7 @@ fn h09_each_kind_of_event_makes_ready_what_it_concerns() {
         let (event_loop, selector, _) = scripted_loop();
         let source = event_loop.register_io(Fd(5)).unwrap();
         selector.next_poll(5, shape);
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         let seen = [
             readable(&source),
             writable(&source),
@@ -254,10 +255,10 @@ fn a_source_gives_its_io_back_open() {
 fn after_the_loop_is_closed_waiting_is_an_error_and_who_waited_is_told() {
     let event_loop = build(EventLoop::builder());
     let (source, _peer) = pair(&event_loop);
-    let (wakes, waker) = Wakes::new();
+    let (wakes, waker) = WakeCount::new();
     assert!(source.poll_readable(&waker).is_pending());
     event_loop.close().unwrap();
-    assert_eq!(wakes.count(), 1);
+    assert_eq!(wakes.get(), 1);
     assert!(matches!(
         source.poll_readable(&waker),
         Poll::Ready(Err(LoopError::Closed))
@@ -277,7 +278,7 @@ fn h01_a_source_is_not_woken_by_events_of_the_one_before_it() {
     let old = selector.token(5).unwrap();
     drop(first);
     let second = event_loop.register_io(Fd(5)).unwrap();
-    let (wakes, waker) = Wakes::new();
+    let (wakes, waker) = WakeCount::new();
     assert!(second.poll_readable(&waker).is_pending());
     selector.inject(SelectorEvent {
         readable: true,
@@ -285,8 +286,8 @@ fn h01_a_source_is_not_woken_by_events_of_the_one_before_it() {
         error: true,
         ..SelectorEvent::new(old)
     });
-    turns(&event_loop, 1);
-    assert_eq!(wakes.count(), 0);
+    run_iterations(&event_loop, 1);
+    assert_eq!(wakes.get(), 0);
     assert!(!readable(&second) && !second.read_closed());
     drop(second);
     event_loop.close().unwrap();
@@ -317,7 +318,7 @@ fn h10_a_waker_may_drop_its_source_and_open_another_while_it_is_woken() {
         );
         SOURCE.set(Some(source));
         selector.next_poll(5, |event| event.readable = true);
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         let after = SOURCE.take().expect("it was opened");
         assert!(!readable(&after));
         assert_eq!(event_loop.statistics().io_sources, 1);
@@ -350,7 +351,7 @@ fn h10_a_waker_may_poll_its_source_while_it_is_dropped() {
                 .poll_readable(&Waker::from(Arc::new(Hostile)))
                 .is_pending()
         );
-        let (_, waker) = Wakes::new();
+        let (_, waker) = WakeCount::new();
         assert!(source.poll_readable(&waker).is_pending());
         SOURCE.take();
         drop(source);
@@ -363,17 +364,13 @@ fn a_waker_that_panics_is_reported_and_the_other_side_is_woken() {
     struct Bad;
     impl Wake for Bad {
         fn wake(self: Arc<Self>) {
-            std::panic::resume_unwind(Box::new("bad waker"));
+            quiet_panic("bad waker");
         }
     }
     let (event_loop, selector, _) = scripted_loop();
     let source = event_loop.register_io(Fd(5)).unwrap();
-    let reports = Rc::new(RefCell::new(Vec::new()));
-    let keep = reports.clone();
-    event_loop.set_exception_handler(Some(Rc::new(move |_, context| {
-        keep.borrow_mut().push(context.to_string());
-    })));
-    let (wakes, waker) = Wakes::new();
+    let reports = Reports::of(&event_loop);
+    let (wakes, waker) = WakeCount::new();
     assert!(
         source
             .poll_readable(&Waker::from(Arc::new(Bad)))
@@ -381,12 +378,14 @@ fn a_waker_that_panics_is_reported_and_the_other_side_is_woken() {
     );
     assert!(source.poll_writable(&waker).is_pending());
     selector.next_poll(5, |event| event.error = true);
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
+    let reports = reports.take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
     assert_eq!(
-        *reports.borrow(),
-        ["Exception in a waker: panicked: bad waker"]
+        reports[0].to_string(),
+        "Exception in a waker: panicked: bad waker"
     );
-    assert_eq!(wakes.count(), 1);
+    assert_eq!(wakes.get(), 1);
     drop(source);
     event_loop.close().unwrap();
 }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{EventLoop, LoopError, get_running_loop};
+use ouroloop_testkit::Log;
 
-use crate::support::{Log, Port, build, on_every_port, virtual_loop};
+use crate::support::{Port, build, on_every_port, virtual_loop};
 
 #[test]
 fn the_timeout_says_how_long_a_foreign_loop_may_wait() {

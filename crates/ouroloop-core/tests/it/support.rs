@@ -1,41 +1,14 @@
-//! What the tests share: a log for callbacks, loops of each kind, descriptors of each kind, a
-//! waker that counts, and a subscriber that keeps what was logged.
+//! What only these tests need: loops of each kind, descriptors of each kind, a watchdog.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use ouroloop_core::{Builder, EventLoop, IoPoll, LoopRef, ScriptedSelector, VirtualClock};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
-
-/// A log that callbacks write to.
-#[derive(Clone, Default)]
-pub struct Log(Rc<RefCell<Vec<String>>>);
-
-impl Log {
-    pub fn say(&self, line: impl Into<String>) {
-        self.0.borrow_mut().push(line.into());
-    }
-
-    /// A callback that writes `line`.
-    pub fn line(&self, line: &'static str) -> impl Fn() + use<> + 'static {
-        let log = self.clone();
-        move || log.say(line)
-    }
-
-    /// Everything so far, separated by spaces; the log is empty then.
-    pub fn take(&self) -> String {
-        self.0.take().join(" ")
-    }
-}
+use tracing::Level;
 
 /// A loop on virtual time, with its clock.
 pub fn virtual_loop() -> (EventLoop, VirtualClock) {
@@ -175,16 +148,6 @@ pub fn on_every_port(test: impl Fn(&EventLoop, Rc<Port>, Rc<Port>)) {
     }
 }
 
-/// Runs so many iterations that never sleep.
-pub fn turns(event_loop: &LoopRef, count: usize) {
-    for _ in 0..count {
-        event_loop.stop();
-        event_loop
-            .run_once()
-            .expect("an iteration without sleep does not fail");
-    }
-}
-
 /// Runs the loop until `delay` has passed on its clock.
 pub fn run_for(event_loop: &LoopRef, delay: Duration) {
     let stopper = event_loop.clone();
@@ -194,27 +157,6 @@ pub fn run_for(event_loop: &LoopRef, delay: Duration) {
     event_loop
         .run_forever()
         .expect("there is a timer to wait for");
-}
-
-/// A waker that counts.
-#[derive(Default)]
-pub struct Wakes(AtomicUsize);
-
-impl Wakes {
-    pub fn new() -> (Arc<Wakes>, Waker) {
-        let wakes = Arc::new(Wakes::default());
-        (wakes.clone(), Waker::from(wakes))
-    }
-
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Says whether it was dropped.
@@ -233,46 +175,13 @@ impl Drop for DropFlag {
     }
 }
 
-/// Calls `f` and returns what was logged in this thread meanwhile: level, then message.
+/// Calls `f` and returns what this crate logged in this thread meanwhile: level, then message.
 pub fn logged(f: impl FnOnce()) -> Vec<(Level, String)> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    tracing::subscriber::with_default(Keep(lines.clone()), f);
-    let mut lines = lines.lock().expect("nobody panicked while logging");
-    std::mem::take(&mut *lines)
-}
-
-struct Keep(Arc<Mutex<Vec<(Level, String)>>>);
-
-impl Subscriber for Keep {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "ouroloop::core" && *metadata.level() <= Level::WARN
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.0
-            .lock()
-            .expect("nobody panicked")
-            .push((*event.metadata().level(), message.0));
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
+    ouroloop_testkit::logged(f)
+        .into_iter()
+        .filter(|line| line.target() == "ouroloop::core")
+        .map(|line| (line.level(), line.message().to_owned()))
+        .collect()
 }
 
 /// Runs `f` in a thread of its own and fails if it takes longer than `limit`: a deadlock.

@@ -12,8 +12,9 @@ use ouroloop_core::{
     Client, ClientId, Context, ContextVar, EventLoop, LoopError, LoopId, LoopRef, RemoteHandle,
     ScriptedSelector, post, with_running,
 };
+use ouroloop_testkit::run_iterations;
 
-use crate::support::{build, on_every_loop, turns, with_watchdog};
+use crate::support::{build, on_every_loop, with_watchdog};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -95,7 +96,7 @@ fn in_the_loops_own_thread_it_is_call_soon_in_the_same_queue() {
                 same.call_soon_threadsafe(say("e")).unwrap();
             })
             .unwrap();
-        turns(event_loop, 2);
+        run_iterations(event_loop, 2);
         assert_eq!(SEEN.take(), "abcde");
     });
 }
@@ -114,7 +115,7 @@ fn what_this_thread_submitted_before_the_run_stays_in_front() {
         event_loop
             .call_soon_threadsafe(|| SEEN.with_borrow_mut(|it| it.push('2')))
             .unwrap();
-        turns(event_loop, 1);
+        run_iterations(event_loop, 1);
         assert_eq!(SEEN.take(), "12");
     });
 }
@@ -133,7 +134,7 @@ fn the_context_of_the_calling_thread_travels_along() {
         })
         .join()
         .unwrap();
-        turns(&event_loop, 1);
+        run_iterations(&event_loop, 1);
         assert_eq!(seen.recv().unwrap(), Some(42));
         assert_eq!(VAR.get(), None);
         event_loop.close().unwrap();
@@ -155,7 +156,7 @@ fn a_remote_handle_says_how_the_loop_is() {
                 .unwrap();
         })
         .unwrap();
-    turns(&event_loop, 1);
+    run_iterations(&event_loop, 1);
     assert!(!remote.is_running());
     event_loop.close().unwrap();
     assert!(remote.is_closed());
@@ -188,7 +189,7 @@ fn a_handle_of_a_closed_loop_does_not_reach_the_next_loop_with_its_id() {
     let flag = refused.clone();
     new.call_soon(move || flag.set(inside.stop().is_err()))
         .unwrap();
-    turns(&new, 2);
+    run_iterations(&new, 2);
     assert!(refused.get());
     for event_loop in others.into_iter().chain([new]) {
         event_loop.close().unwrap();

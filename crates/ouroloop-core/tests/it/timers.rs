@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ouroloop_core::{Context, ContextVar, EventLoop, TimerHandle};
+use ouroloop_testkit::{Log, run_iterations};
 
-use crate::support::{
-    DropFlag, Log, build, on_every_loop, run_for, scripted_loop, turns, virtual_loop,
-};
+use crate::support::{DropFlag, build, on_every_loop, run_for, scripted_loop, virtual_loop};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -141,7 +140,7 @@ fn h06_delays_of_any_length_neither_overflow_nor_fire_early() {
         event_loop
             .call_at(Duration::MAX, log.line("fired"))
             .unwrap();
-        turns(event_loop, 3);
+        run_iterations(event_loop, 3);
         run_for(event_loop, MS);
         assert_eq!(log.take(), "");
         timers.iter().for_each(TimerHandle::cancel);

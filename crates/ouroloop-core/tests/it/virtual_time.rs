@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ouroloop_core::{EventLoop, LoopError, VirtualClock};
+use ouroloop_testkit::{Log, run_iterations};
 
-use crate::support::{Log, Port, build, run_for, scripted_loop, turns, virtual_loop};
+use crate::support::{Port, build, run_for, scripted_loop, virtual_loop};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -38,7 +39,7 @@ fn time_does_not_pass_while_something_is_ready() {
 fn time_does_not_jump_when_the_loop_is_to_stop() {
     let (event_loop, clock) = virtual_loop();
     event_loop.call_later(HOUR, || {}).unwrap();
-    turns(&event_loop, 3);
+    run_iterations(&event_loop, 3);
     assert_eq!(clock.now(), Duration::ZERO);
     event_loop.close().unwrap();
 }

@@ -12,6 +12,7 @@ use ouroloop_core::{EventLoop, get_running_loop, new_event_loop};
 use ouroloop_executor::to_thread;
 use ouroloop_net::{LoopNet, NetError, Resolver, getaddrinfo, open_connection};
 use ouroloop_task::create_task;
+use ouroloop_testkit::iteration;
 
 use crate::support::{run, run_on, turns};
 
@@ -67,11 +68,10 @@ fn stalled_loop() -> (EventLoop, Stalled) {
 fn an_address_is_its_own_answer() {
     let (event_loop, stalled) = stalled_loop();
     run_on(&event_loop, async {
-        let iterations = || get_running_loop().unwrap().statistics().iterations;
-        let before = iterations();
+        let before = iteration();
         let v4 = getaddrinfo("127.0.0.1", 80).await.unwrap();
         let v6 = getaddrinfo("::1", 80).await.unwrap();
-        assert_eq!(iterations(), before, "it does not even suspend");
+        assert_eq!(iteration(), before, "it does not even suspend");
         assert_eq!(v4, ["127.0.0.1:80".parse::<SocketAddr>().unwrap()]);
         assert_eq!(v6, ["[::1]:80".parse::<SocketAddr>().unwrap()]);
     });

@@ -11,8 +11,9 @@ use ouroloop_combinators::{sleep, timeout};
 use ouroloop_core::{ContextVar, get_running_loop, new_event_loop};
 use ouroloop_net::{NetError, Server, StreamReader, StreamWriter, open_connection, start_server};
 use ouroloop_task::{LoopTasks, all_tasks, bare_yield, create_task};
+use ouroloop_testkit::Reports;
 
-use crate::support::{alone, fill, pair, polls, receive, reports, run, run_on, turns};
+use crate::support::{alone, fill, pair, polls, receive, run, run_on, turns};
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> Result<(), NetError> {
     loop {
@@ -165,7 +166,7 @@ fn a_server_that_is_dropped_goes_on() {
 #[test]
 fn a_handler_that_fails_is_reported_and_closes_its_connection() {
     let event_loop = new_event_loop().unwrap();
-    let reports = reports(&event_loop);
+    let reports = Reports::of(&event_loop);
     run_on(&event_loop, async {
         let handler = async |mut reader: StreamReader, writer: StreamWriter| {
             let line = reader.readline().await?;
@@ -187,9 +188,10 @@ fn a_handler_that_fails_is_reported_and_closes_its_connection() {
             assert_eq!(reader.read_to_end().await.unwrap(), answer);
         }
     });
-    let reports = reports.borrow();
+    let reports = reports.take();
     assert_eq!(reports.len(), 2, "{reports:?}");
     for (report, cause) in reports.iter().zip(["by request", "on request"]) {
+        let report = report.to_string();
         assert!(report.starts_with("Unhandled exception in client_connected_cb"));
         assert!(report.contains(cause), "{report}");
     }
@@ -426,7 +428,7 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
     const NAME: &str = "servers::h08_without_descriptors_the_listener_rests_and_comes_back";
     alone(NAME, Some(40), || {
         let event_loop = new_event_loop().unwrap();
-        let reports = reports(&event_loop);
+        let reports = Reports::of(&event_loop);
         run_on(&event_loop, async move {
             let server = start_server(echo, "127.0.0.1", 0).await.unwrap();
             let addr = server.local_addrs()[0];
@@ -444,8 +446,10 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
             let waiting = peers.len() - server.client_count();
             assert!(waiting > 0, "all were accepted");
             assert!(server.client_count() > 0, "none was accepted");
-            assert_eq!(reports.borrow().len(), 1, "{:?}", reports.borrow());
-            assert!(reports.borrow()[0].starts_with("socket.accept() out of system resource"));
+            let reports = reports.take();
+            assert_eq!(reports.len(), 1, "{reports:?}");
+            let report = reports[0].to_string();
+            assert!(report.starts_with("socket.accept() out of system resource"));
 
             let before = polls();
             let begun = std::time::Instant::now();
@@ -474,7 +478,7 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
 #[test]
 fn a_task_factory_that_panics_costs_one_client_and_no_other() {
     let event_loop = new_event_loop().unwrap();
-    let reports = reports(&event_loop);
+    let reports = Reports::of(&event_loop);
     let factory_loop = event_loop.downgrade();
     run_on(&event_loop, async move {
         let server = start_server(echo, "127.0.0.1", 0).await.unwrap();
@@ -495,7 +499,7 @@ fn a_task_factory_that_panics_costs_one_client_and_no_other() {
         server.close();
         server.wait_closed().await.unwrap();
     });
-    assert_eq!(reports.borrow().len(), 1);
+    assert_eq!(reports.take().len(), 1);
     event_loop.close().unwrap();
 }
 

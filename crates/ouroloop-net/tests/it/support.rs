@@ -1,22 +1,18 @@
-//! A loop with a limit, a connection whose other end is the test itself, and a log.
+//! What only these tests need: a connection whose other end is the test itself, and its pace.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ouroloop_combinators::timeout;
 use ouroloop_core::{EventLoop, get_running_loop, new_event_loop};
 use ouroloop_net::{NetError, StreamReader, StreamWriter, open_connection};
 use ouroloop_task::LoopTasks;
+use ouroloop_testkit::logged;
 use socket2::SockRef;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 /// Nothing here takes as long, unless it hangs.
 const HANGS: Duration = Duration::from_secs(30);
@@ -153,16 +149,6 @@ pub fn overrun<T: fmt::Debug>(result: Result<T, NetError>) -> usize {
     }
 }
 
-/// Collects what the exception handler of a loop is told.
-pub fn reports(event_loop: &EventLoop) -> Rc<RefCell<Vec<String>>> {
-    let reports = Rc::new(RefCell::new(Vec::new()));
-    let sink = reports.clone();
-    event_loop.set_exception_handler(Some(Rc::new(move |_, context| {
-        sink.borrow_mut().push(context.to_string());
-    })));
-    reports
-}
-
 /// Runs a test in a process of its own, where nobody else opens descriptors; with a limit of them,
 /// if given.
 pub fn alone(name: &str, descriptors: Option<u32>, test: impl FnOnce()) {
@@ -196,41 +182,11 @@ pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// What `f` has logged at the level of a warning and above.
+/// What this crate logs during `f`, as a warning or an error.
 pub fn warnings_of(f: impl FnOnce()) -> Vec<String> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    tracing::subscriber::with_default(Keep(lines.clone()), f);
-    let lines = lines.lock().unwrap();
-    lines.clone()
-}
-
-struct Keep(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Keep {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "ouroloop::net" && *metadata.level() <= Level::WARN
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.0.lock().unwrap().push(message.0);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
+    logged(f)
+        .into_iter()
+        .filter(|line| line.target() == "ouroloop::net")
+        .map(|line| line.message().to_owned())
+        .collect()
 }

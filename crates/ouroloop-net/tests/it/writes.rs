@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::rc::Rc;
 
-use ouroloop_core::get_running_loop;
 use ouroloop_net::NetError;
 use ouroloop_task::create_task;
+use ouroloop_testkit::iteration;
 
 use crate::support::{assert_receives, fill, pair, read_available, reset, run, turns, warnings_of};
 
@@ -60,10 +60,9 @@ fn drain_does_not_suspend_below_the_high_water_mark() {
     run(async {
         let (_reader, writer, _peer) = pair().await;
         writer.write(b"a").unwrap();
-        let iterations = || get_running_loop().unwrap().statistics().iterations;
-        let before = iterations();
+        let before = iteration();
         writer.drain().await.unwrap();
-        assert_eq!(iterations(), before);
+        assert_eq!(iteration(), before);
     });
 }
 
@@ -122,10 +121,9 @@ fn drain_of_a_closed_writer_yields_once_and_fails() {
     run(async {
         let (_reader, writer, _peer) = pair().await;
         writer.close();
-        let iterations = || get_running_loop().unwrap().statistics().iterations;
-        let before = iterations();
+        let before = iteration();
         let error = writer.drain().await.unwrap_err();
-        assert_eq!(iterations(), before + 1);
+        assert_eq!(iteration(), before + 1);
         let error = std::io::Error::from(error);
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     });
