@@ -1,11 +1,13 @@
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Waker;
 
 use allocation_counter::measure;
 use ouroloop_sync::{BoundedSemaphore, Event, Lock, Queue, Semaphore};
 use ouroloop_task::{LoopTasks, create_task};
+use ouroloop_testkit::{TestLoop, poll_once};
 
-use crate::support::{new_loop, poll, run};
+use crate::support::run;
 
 #[test]
 fn what_is_free_allocates_nothing() {
@@ -25,7 +27,7 @@ fn what_is_free_allocates_nothing() {
                     queue.get().await.unwrap();
                 }
             };
-            assert!(poll(pin!(all)).is_ready());
+            assert!(poll_once(pin!(all), Waker::noop()).is_ready());
         });
         assert_eq!(allocated.count_total, 0);
     });
@@ -33,9 +35,9 @@ fn what_is_free_allocates_nothing() {
 
 /// How often a ping-pong of so many rounds allocates.
 fn pingpong(rounds: u64) -> u64 {
-    let event_loop = new_loop();
+    let test_loop = TestLoop::new();
     let allocated = measure(|| {
-        let played = event_loop.run_until_complete(async move {
+        let played = test_loop.run_until_complete(async move {
             let (there, back) = (Rc::new(Queue::new(1)), Rc::new(Queue::new(1)));
             let echo = create_task({
                 let (there, back) = (there.clone(), back.clone());

@@ -1,11 +1,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
+use std::task::Waker;
 
 use ouroloop_combinators::timeout;
 use ouroloop_sync::{Condition, Lock, NotAcquired};
 use ouroloop_task::{Task, TaskError, bare_yield, catch_cancelled, create_task};
+use ouroloop_testkit::{Log, hops, ms, poll_once};
 
-use crate::support::{Log, hops, ms, poll, run, turns};
+use crate::support::{run, turns};
 
 fn waiter(condition: &Rc<Condition>, log: &Log, name: &'static str) -> Task<()> {
     let (condition, log) = (condition.clone(), log.clone());
@@ -159,13 +161,13 @@ fn h19_a_notified_waiter_that_is_dropped_notifies_the_next_and_holds_nothing() {
         for waits_for_lock in [false, true] {
             let mut guard = condition.acquire().await;
             let mut waiting = Box::pin(condition.wait(&mut guard));
-            assert!(poll(waiting.as_mut()).is_pending());
+            assert!(poll_once(waiting.as_mut(), Waker::noop()).is_pending());
             let next = waiter(&condition, &log, "next");
             bare_yield().await;
             let notifier = condition.acquire().await;
             condition.notify(&notifier, 1).unwrap();
             if waits_for_lock {
-                assert!(poll(waiting.as_mut()).is_pending());
+                assert!(poll_once(waiting.as_mut(), Waker::noop()).is_pending());
             }
             drop(waiting);
             assert_eq!(condition.notify(&guard, 1), Err(NotAcquired));

@@ -3,8 +3,9 @@ use std::rc::Rc;
 use ouroloop_combinators::timeout;
 use ouroloop_sync::Event;
 use ouroloop_task::{Task, bare_yield, create_task};
+use ouroloop_testkit::{Log, hops, ms};
 
-use crate::support::{Log, hops, ms, run, turns};
+use crate::support::{run, turns};
 
 fn waiter(event: &Rc<Event>, log: &Log, name: &'static str) -> Task<()> {
     let (event, log) = (event.clone(), log.clone());

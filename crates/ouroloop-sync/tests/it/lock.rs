@@ -1,11 +1,13 @@
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Waker;
 
 use ouroloop_combinators::timeout;
 use ouroloop_sync::{Lock, LockGuard, NotAcquired};
 use ouroloop_task::{LoopTasks, Task, TaskError, bare_yield, catch_cancelled, create_task};
+use ouroloop_testkit::{Log, TestLoop, hops, ms, poll_once};
 
-use crate::support::{Log, hops, ms, poll, run, turns};
+use crate::support::{run, turns};
 
 /// Acquires, says its name, and holds the lock for so many turns.
 fn visitor(lock: &Rc<Lock>, log: &Log, name: &'static str, stay: usize) -> Task<()> {
@@ -112,9 +114,9 @@ fn h19_a_waiter_that_is_dropped_in_any_state_leaves_nothing_behind() {
             let mut next;
             {
                 let mut first = Box::pin(lock.acquire());
-                assert!(poll(first.as_mut()).is_pending());
+                assert!(poll_once(first.as_mut(), Waker::noop()).is_pending());
                 next = Box::pin(lock.acquire());
-                assert!(poll(next.as_mut()).is_pending());
+                assert!(poll_once(next.as_mut(), Waker::noop()).is_pending());
                 if chosen {
                     drop(guard);
                     drop(first);
@@ -123,7 +125,10 @@ fn h19_a_waiter_that_is_dropped_in_any_state_leaves_nothing_behind() {
                     drop(guard);
                 }
             }
-            assert!(poll(next.as_mut()).is_ready(), "chosen: {chosen}");
+            assert!(
+                poll_once(next.as_mut(), Waker::noop()).is_ready(),
+                "chosen: {chosen}"
+            );
             drop(next);
             assert!(!lock.locked() && lock.statistics().tasks_waiting == 0);
         }
@@ -280,12 +285,12 @@ fn a_cancelled_wait_that_is_caught_can_wait_again() {
 
 #[test]
 fn a_loop_that_is_closed_with_waiters_of_a_lock_takes_them_along() {
+    const PENDING: &str = "Task was destroyed but it is pending!";
     let lock = Rc::new(Lock::new());
     for chosen in [false, true] {
-        let event_loop = crate::support::new_loop();
-        event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
+        let test_loop = TestLoop::new();
         let shared = lock.clone();
-        let ended = event_loop.run_until_complete(async move {
+        let ended = test_loop.run_until_complete(async move {
             shared.acquire().await.forget();
             for _ in 0..3 {
                 let lock = shared.clone();
@@ -297,8 +302,13 @@ fn a_loop_that_is_closed_with_waiters_of_a_lock_takes_them_along() {
             }
         });
         ended.unwrap();
-        event_loop.close().unwrap();
-        drop(event_loop);
+        test_loop.close();
+        // One that was chosen has passed it on to the next.
+        assert_eq!(
+            test_loop.take_reports(),
+            [PENDING; 3][usize::from(chosen)..]
+        );
+        drop(test_loop);
         assert_eq!(lock.statistics().tasks_waiting, 0);
         if !chosen {
             lock.release().unwrap();

@@ -1,13 +1,12 @@
 use std::rc::Rc;
 
-use ouroloop_core::EventLoop;
+use ouroloop_core::LoopRef;
 use ouroloop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
 use ouroloop_task::{LoopTasks, bare_yield};
-
-use crate::support::{Log, new_loop};
+use ouroloop_testkit::{Log, TestLoop};
 
 /// Runs one loop for a few iterations.
-fn go(event_loop: &EventLoop) {
+fn go(event_loop: &LoopRef) {
     let ended = event_loop.run_until_complete(async {
         for _ in 0..4 {
             bare_yield().await;
@@ -18,7 +17,7 @@ fn go(event_loop: &EventLoop) {
 
 #[test]
 fn a_waiter_wakes_on_the_loop_of_its_task() {
-    let (one, two) = (new_loop(), new_loop());
+    let (one, two) = (TestLoop::new(), TestLoop::new());
     let log = Log::default();
     let (lock, event) = (Rc::new(Lock::new()), Rc::new(Event::new()));
     let (semaphore, queue) = (Rc::new(Semaphore::new(0)), Rc::new(Queue::new(0)));
@@ -84,14 +83,13 @@ fn a_waiter_wakes_on_the_loop_of_its_task() {
     both();
     // The loop on which all were notified went on first.
     assert_eq!(log.take(), "two:2:0 one:1:1");
-    one.close().expect("it does not run");
-    two.close().expect("it does not run");
+    one.close();
+    two.close();
 }
 
 #[test]
 fn a_waiter_of_a_closed_loop_is_passed_over() {
-    let (one, two) = (new_loop(), new_loop());
-    one.set_exception_handler(Some(Rc::new(|_, _| {})));
+    let (one, two) = (TestLoop::new(), TestLoop::new());
     let lock = Rc::new(Lock::new());
     let wait = |lock: Rc<Lock>| async move { drop(lock.acquire().await) };
     two.run_until_complete({
@@ -104,8 +102,12 @@ fn a_waiter_of_a_closed_loop_is_passed_over() {
     let second = two.create_task(wait(lock.clone())).expect("it is open");
     go(&two);
     lock.release().expect("it is held");
-    one.close().expect("it does not run");
+    one.close();
+    assert_eq!(
+        one.take_reports(),
+        ["Task was destroyed but it is pending!"]
+    );
     go(&two);
     assert!(second.done() && !lock.locked());
-    two.close().expect("it does not run");
+    two.close();
 }

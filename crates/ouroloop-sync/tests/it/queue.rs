@@ -1,13 +1,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::Waker;
 
 use ouroloop_combinators::timeout;
 use ouroloop_sync::{
     GetError, LifoQueue, PriorityQueue, PutError, Queue, QueueShutDown, TaskDoneTooOften,
 };
 use ouroloop_task::{Task, bare_yield, create_task};
+use ouroloop_testkit::{Log, hops, ms, poll_once};
 
-use crate::support::{Log, hops, ms, poll, run, turns};
+use crate::support::{run, turns};
 
 fn getter(queue: &Rc<Queue<u32>>, log: &Log, name: &'static str) -> Task<()> {
     let (queue, log) = (queue.clone(), log.clone());
@@ -133,23 +135,23 @@ fn h19_dropped_gets_and_puts_lose_nothing() {
         let queue = Queue::new(1);
         let mut gets: Vec<_> = (0..2).map(|_| Box::pin(queue.get())).collect();
         for get in &mut gets {
-            assert!(poll(get.as_mut()).is_pending());
+            assert!(poll_once(get.as_mut(), Waker::noop()).is_pending());
         }
         queue.put_nowait(1).unwrap();
         drop(gets.remove(0));
         assert!(
-            poll(gets[0].as_mut()).is_ready(),
+            poll_once(gets[0].as_mut(), Waker::noop()).is_ready(),
             "it was woken in its place"
         );
         queue.put_nowait(2).unwrap();
         let mut puts: Vec<_> = (3..5).map(|item| Box::pin(queue.put(item))).collect();
         for put in &mut puts {
-            assert!(poll(put.as_mut()).is_pending());
+            assert!(poll_once(put.as_mut(), Waker::noop()).is_pending());
         }
         assert_eq!(queue.get_nowait(), Ok(2));
         drop(puts.remove(0));
         assert!(
-            poll(puts[0].as_mut()).is_ready(),
+            poll_once(puts[0].as_mut(), Waker::noop()).is_ready(),
             "it was woken in its place"
         );
         assert_eq!(queue.get_nowait(), Ok(4));

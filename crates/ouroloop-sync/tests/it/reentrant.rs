@@ -1,55 +1,12 @@
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use ouroloop_sync::{Barrier, Condition, Event, Lock, PriorityQueue, Queue, Semaphore};
 use ouroloop_task::bare_yield;
+use ouroloop_testkit::{Log, PolledInline};
 
-use crate::support::{Log, run};
-
-type Operation = Pin<Box<dyn Future<Output = ()>>>;
-
-thread_local! {
-    /// What wakers poll, in the order in which they were made.
-    static INLINE: RefCell<Vec<Option<Operation>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Polls what it is to wake at once, inside of `wake`.
-struct PollsInline(usize);
-
-impl Wake for PollsInline {
-    fn wake(self: Arc<Self>) {
-        let place = self.0;
-        let Some(mut future) = INLINE.with_borrow_mut(|all| all[place].take()) else {
-            return;
-        };
-        let waker = Waker::from(self);
-        if future
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_pending()
-        {
-            INLINE.with_borrow_mut(|all| all[place] = Some(future));
-        }
-    }
-}
-
-/// Polls it now, and then inside of whatever wakes it.
-fn start(future: impl Future<Output = ()> + 'static) -> usize {
-    let place = INLINE.with_borrow_mut(|all| {
-        all.push(Some(Box::pin(future)));
-        all.len() - 1
-    });
-    Waker::from(Arc::new(PollsInline(place))).wake();
-    place
-}
-
-fn drop_inline(place: usize) {
-    let future = INLINE.with_borrow_mut(|all| all[place].take());
-    drop(future);
-}
+use crate::support::run;
 
 #[test]
 fn h10_what_wakes_a_waiter_holds_nothing_that_its_poll_needs() {
@@ -59,7 +16,7 @@ fn h10_what_wakes_a_waiter_holds_nothing_that_its_poll_needs() {
         let guard = lock.acquire().await;
         for name in ["a", "b"] {
             let (lock, log) = (lock.clone(), log.clone());
-            start(async move {
+            PolledInline::start(async move {
                 let _guard = lock.acquire().await;
                 log.say(name);
             });
@@ -72,7 +29,7 @@ fn h10_what_wakes_a_waiter_holds_nothing_that_its_poll_needs() {
         for name in ["a", "b"] {
             let (semaphore, event, queue) = (semaphore.clone(), event.clone(), queue.clone());
             let log = log.clone();
-            start(async move {
+            PolledInline::start(async move {
                 event.wait().await;
                 event.clear();
                 drop(semaphore.acquire().await);
@@ -88,7 +45,7 @@ fn h10_what_wakes_a_waiter_holds_nothing_that_its_poll_needs() {
         semaphore.release();
         queue.put_nowait(1).unwrap();
         let join = queue.clone();
-        start(async move {
+        PolledInline::start(async move {
             join.join().await;
             joined.say("joined");
         });
@@ -104,7 +61,7 @@ fn h10_a_condition_and_a_barrier_may_wake_inline_too() {
         let (condition, barrier) = (Rc::new(Condition::new()), Rc::new(Barrier::new(3).unwrap()));
         for name in ["a", "b"] {
             let (condition, barrier, log) = (condition.clone(), barrier.clone(), log.clone());
-            start(async move {
+            PolledInline::start(async move {
                 let mut guard = condition.acquire().await;
                 condition.wait(&mut guard).await.unwrap();
                 drop(guard);
@@ -126,19 +83,19 @@ fn h10_a_waiter_that_is_dropped_by_the_wake_of_another_leaves_the_queue_whole() 
     run(async {
         let event = Rc::new(Event::new());
         let log = Log::default();
-        let wait = |name: &'static str, drops: Option<usize>| {
+        let second: Rc<RefCell<Option<PolledInline>>> = Rc::default();
+        let wait = |name: &'static str, drops: Option<Rc<RefCell<Option<PolledInline>>>>| {
             let (event, log) = (event.clone(), log.clone());
-            start(async move {
+            PolledInline::start(async move {
                 event.wait().await;
                 log.say(name);
-                if let Some(place) = drops {
-                    drop_inline(place);
+                if let Some(other) = drops.and_then(|other| other.take()) {
+                    other.drop_future();
                 }
             })
         };
-        let first = INLINE.with_borrow(Vec::len);
-        wait("a", Some(first + 1));
-        wait("b", None);
+        wait("a", Some(second.clone()));
+        second.replace(Some(wait("b", None)));
         wait("c", None);
         event.set();
         assert_eq!(log.take(), "a c");

@@ -3,8 +3,9 @@ use std::rc::Rc;
 use ouroloop_core::get_running_loop;
 use ouroloop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
 use ouroloop_task::{LoopTasks, ResourceState, RunError, TaskBuilder, create_task};
+use ouroloop_testkit::TestLoop;
 
-use crate::support::{me, new_loop, run, turns};
+use crate::support::{me, run, turns};
 
 /// What a task that runs `future` waits for, once it waits.
 async fn waits_of(future: impl Future<Output = ()> + 'static) -> ResourceState {
@@ -103,23 +104,24 @@ fn a_permit_that_is_released_elsewhere_is_nobodys_any_more() {
 
 #[test]
 fn two_tasks_that_hold_each_others_lock_are_found_out() {
-    let event_loop = new_loop();
-    event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
+    let test_loop = TestLoop::new();
     let locks = [Rc::new(Lock::new()), Rc::new(Lock::new())];
     let crossed = [locks[1].clone(), locks[0].clone()];
     for (first, second) in locks.into_iter().zip(crossed) {
-        let task = event_loop.create_task(async move {
+        let task = test_loop.create_task(async move {
             let _first = first.acquire().await;
             turns(1).await;
             let _second = second.acquire().await;
         });
         task.expect("it is open");
     }
-    let ended = event_loop.run_until_complete(std::future::pending::<()>());
+    let ended = test_loop.run_until_complete(std::future::pending::<()>());
     let Err(RunError::Deadlock { graph, .. }) = ended else {
         panic!("nothing can go on");
     };
     let text = graph.to_string();
     assert!(text.contains("waits for Lock (locked)"), "{text}");
-    event_loop.close().expect("it does not run");
+    test_loop.close();
+    let pending = "Task was destroyed but it is pending!";
+    assert_eq!(test_loop.take_reports(), [pending; 2]);
 }

@@ -15,8 +15,9 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ouroloop_task::{LoopTasks, Task, TaskError, create_task};
+use ouroloop_testkit::TestLoop;
 
-use crate::support::{new_loop, turns};
+use crate::support::turns;
 
 /// What is explored.
 trait Scene: 'static {
@@ -231,8 +232,8 @@ async fn play<S: Scene>(choices: &mut Choices, length: usize) {
 
 /// Plays all schedules of a length; how many there are.
 fn explore<S: Scene>(length: usize) -> usize {
-    let event_loop = new_loop();
-    let count = event_loop.run_until_complete(async move {
+    let test_loop = TestLoop::new();
+    let count = test_loop.run_until_complete(async move {
         let mut choices = Choices::default();
         let mut count = 0;
         loop {
@@ -245,7 +246,7 @@ fn explore<S: Scene>(length: usize) -> usize {
             }
         }
     });
-    event_loop.close().expect("it does not run");
+    test_loop.close();
     let count = count.unwrap_or_else(|error| panic!("{error}"));
     println!("{count} schedules");
     count

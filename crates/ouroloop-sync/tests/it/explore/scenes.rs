@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::Waker;
 
 use ouroloop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
+use ouroloop_testkit::poll_once;
 
 use super::{Action, Gate, Scene, explore};
 
@@ -303,7 +305,7 @@ impl Scene for OneCondition {
             guard.forget();
         } else if self.condition.statistics().lock.tasks_waiting == 0 {
             let mut taking = Box::pin(self.condition.acquire());
-            if let std::task::Poll::Ready(guard) = crate::support::poll(taking.as_mut()) {
+            if let std::task::Poll::Ready(guard) = poll_once(taking.as_mut(), Waker::noop()) {
                 self.condition.notify_all(&guard).expect("it is held");
             }
         }
@@ -369,7 +371,7 @@ impl Scene for OneBarrier {
 
     fn help(&self) {
         let mut aborting = Box::pin(self.barrier.abort());
-        let _ = crate::support::poll(aborting.as_mut());
+        let _ = poll_once(aborting.as_mut(), Waker::noop());
     }
 
     fn check_end(&self) {
