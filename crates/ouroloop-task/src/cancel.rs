@@ -160,7 +160,7 @@ impl Tasks {
     }
 
     /// Leaves a request for the next step, and sees to it that there is one.
-    fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
+    pub(crate) fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
         let mut scopes = self.scopes.borrow_mut();
         let Some(record) = scopes.get_mut(scope) else {
             return;
@@ -220,7 +220,7 @@ impl Tasks {
                 }
             };
             if answer {
-                self.mark_forwarded(asking);
+                self.mark_forwarded(asking, request);
                 *accepted.last_mut().expect("the first asker has an answer") = true;
             }
         }
@@ -230,7 +230,7 @@ impl Tasks {
         answer
     }
 
-    fn mark_forwarded(&self, asking: AskingWait) {
+    fn mark_forwarded(&self, asking: AskingWait, request: &Cancelled) {
         let scopes = self.scopes.borrow();
         let mut nodes = self.nodes.borrow_mut();
         let Some(node) = nodes.get_mut(asking.wait) else {
@@ -240,6 +240,8 @@ impl Tasks {
             node.directed_at = asking.directed_at;
         }
         node.forwarded = true;
+        node.request
+            .get_or_insert_with(|| Box::new(request.clone()));
         let root = scopes.root_of(node.scope);
         drop((nodes, scopes));
         if let Some(root) = root {
@@ -263,7 +265,7 @@ impl Tasks {
             if node.fired {
                 return false;
             }
-            node.cancelled = Some(Box::new(request.clone()));
+            node.request = Some(Box::new(request.clone()));
         }
         self.fire_own(wait)
     }
@@ -401,10 +403,19 @@ impl Tasks {
             }
         }
         for (directed_at, cancelled) in missed {
-            let gone = self.scopes.borrow().get(directed_at).is_none();
-            self.set_must_cancel(if gone { root } else { directed_at }, &cancelled);
-            self.wake(root);
+            // What was directed at a scope that is over is over with it.
+            if self.scopes.borrow().get(directed_at).is_some() {
+                self.set_must_cancel(directed_at, &cancelled);
+                self.wake(root);
+            }
         }
+    }
+
+    /// Whether `scope` is there, and what is being polled is in it.
+    pub(crate) fn is_within(&self, scope: Key) -> bool {
+        let current = self.current();
+        let scopes = self.scopes.borrow();
+        scopes.get(scope).is_some() && (current == scope || scopes.is_below(current, scope))
     }
 
     /// Lets the scope that is being polled unwind as soon as that poll returns.

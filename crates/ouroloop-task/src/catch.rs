@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::arena::Key;
+use crate::arena::{Key, NIL};
 use crate::error::{Cancelled, CancelledBy};
 use crate::scope::{CANCEL_PENDING, LINKED, ScopeRecord};
 use crate::tasks::Tasks;
@@ -280,6 +280,10 @@ impl Scope {
         if record.has(LINKED) && record.parent == current {
             return;
         }
+        // Caught within itself: a circle of scopes would have no root.
+        if current == self.key || scopes.is_below(current, self.key) {
+            return;
+        }
         if record.has(LINKED) {
             scopes.unlink_child(self.key);
         }
@@ -294,6 +298,23 @@ impl Scope {
         let mark = scopes.get_mut(self.key)?.take_mark()?;
         self.tasks.delivered_in.set(self.tasks.current_step());
         Some(mark.cancelled)
+    }
+
+    /// The cancellation has arrived here. What was dropped for it may have left cancellations of its own;
+    /// and a wait that outlives the scope was asked on behalf of this same delivery.
+    fn conclude(&self) {
+        self.take_mark();
+        {
+            let mut nodes = self.tasks.nodes.borrow_mut();
+            let scopes = self.tasks.scopes.borrow();
+            let mut index = scopes.at(self.key.index).first_wait;
+            while index != NIL {
+                let node = nodes.at_mut(index);
+                node.forwarded = false;
+                index = node.scope_next;
+            }
+        }
+        self.leave();
     }
 
     fn leave(&self) {
@@ -418,8 +439,7 @@ impl<F: Future> Future for Catch<'_, F> {
         scope.enter();
         if let Some(cancelled) = scope.take_mark() {
             this.future.set(None);
-            scope.take_mark();
-            scope.leave();
+            scope.conclude();
             return Poll::Ready(Err(cancelled));
         }
         let future = this
@@ -434,9 +454,7 @@ impl<F: Future> Future for Catch<'_, F> {
         if let Some(cancelled) = scope.take_mark() {
             drop(polled);
             this.future.set(None);
-            // What was dropped may have left its own undelivered cancellations here.
-            scope.take_mark();
-            scope.leave();
+            scope.conclude();
             return Poll::Ready(Err(cancelled));
         }
         match polled {

@@ -40,8 +40,8 @@ pub(crate) struct Node {
     pub(crate) directed_at: Key,
     pub(crate) wake: Wake,
     pub(crate) target: Target,
-    /// Of a node that is its own promise: it was cancelled.
-    pub(crate) cancelled: Option<Box<Cancelled>>,
+    /// The request that it accepted: a node that is its own promise was cancelled by it.
+    pub(crate) request: Option<Box<Cancelled>>,
 }
 
 /// What a node waits for.
@@ -99,7 +99,7 @@ impl Node {
             directed_at: Key::NONE,
             wake,
             target,
-            cancelled: None,
+            request: None,
         }
     }
 
@@ -135,7 +135,7 @@ impl Node {
             && self.forwarded
             && match self.target.other() {
                 Some(target) => target.header().has(ENDED_CANCELLED),
-                None => self.cancelled.is_some(),
+                None => self.request.is_some(),
             }
     }
 
@@ -146,7 +146,7 @@ impl Node {
                 Some(crate::TaskError::Cancelled(cancelled)) => Some(cancelled),
                 _ => None,
             },
-            None => self.cancelled.as_deref().cloned(),
+            None => self.request.as_deref().cloned(),
         }
     }
 }

@@ -151,8 +151,12 @@ fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
         let cancelled = node.cancellation();
         // Delivered now: its drop must not deliver it once more.
         node.forwarded = false;
+        let (is_own, directed_at) = (node.target.other().is_none(), node.directed_at);
         drop(nodes);
-        if cancelled.is_some_and(|cancelled| tasks.unwind(cancelled)) {
+        // A scope that is over cancels nobody: what it has ended gives its error as a value. A wait
+        // that is its own promise has none to give.
+        let is_meant = is_own || tasks.is_within(directed_at);
+        if is_meant && cancelled.is_some_and(|cancelled| tasks.unwind(cancelled)) {
             return Poll::Pending;
         }
     }
@@ -201,7 +205,16 @@ fn remove_node(tasks: &Tasks, key: Key) {
             });
         }
     }
+    // What accepted has not ended yet, and now nobody waits for that: unless the request was
+    // delivered by another wait in this very step, it is as if nothing had accepted.
+    let undelivered = node.forwarded
+        && !node.fired
+        && tasks.delivered_in.get() != tasks.current_step()
+        && scopes.get(node.directed_at).is_some();
     drop((nodes, scopes));
+    if let (true, Some(request)) = (undelivered, &node.request) {
+        tasks.set_must_cancel(node.directed_at, request);
+    }
     // Its target may be the last reference to a value, and that runs anybody's code.
     drop(node);
 }
@@ -360,7 +373,7 @@ impl Waiter {
             .nodes
             .borrow()
             .get(self.key)
-            .is_some_and(|node| node.cancelled.is_some())
+            .is_some_and(|node| node.target.other().is_none() && node.request.is_some())
     }
 }
 

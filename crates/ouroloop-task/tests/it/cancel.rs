@@ -791,3 +791,65 @@ fn a_wait_that_is_polled_again_can_be_cancelled_again() {
         assert!(task.cancelled());
     });
 }
+
+/// The first of the two that is ready, as `select` of futures-util: the other is dropped.
+async fn first<A: Future + Unpin, B: Future + Unpin>(mut a: A, mut b: B) -> bool {
+    poll_fn(|cx| {
+        if Pin::new(&mut a).poll(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        Pin::new(&mut b).poll(cx).map(|_| false)
+    })
+    .await
+}
+
+#[test]
+fn a_request_that_an_awaited_task_accepted_is_not_lost_when_that_is_dropped() {
+    run(async {
+        let promise = create_future::<()>();
+        let future = promise.future();
+        let worker = create_task(async move {
+            let slow = create_task(async {
+                let caught = catch_cancelled(Waiter::new()).await;
+                bare_yield().await;
+                caught.expect_err("it was asked").raise().await
+            });
+            assert!(first(future.into_future(), slow.into_future()).await);
+            // asyncio would not come here: the request came before.
+            bare_yield().await;
+            bare_yield().await;
+            "went on"
+        });
+        bare_yield().await;
+        bare_yield().await;
+        promise.set_result(()).expect("it is pending");
+        assert!(worker.cancel_with("enough"));
+        match worker.await {
+            Err(TaskError::Cancelled(cancelled)) => {
+                assert_eq!(cancelled.message(), Some("enough"));
+            }
+            other => panic!("the request is lost: {other:?}"),
+        }
+    });
+}
+
+#[test]
+fn one_request_that_was_caught_is_not_delivered_by_a_wait_that_outlives_the_scope() {
+    run(async {
+        let task = create_task(async {
+            let inner = create_task(Waiter::new());
+            let mut kept = inner.into_future();
+            let caught = catch_cancelled(async {
+                first(Waiter::new(), &mut kept).await;
+            });
+            assert!(caught.await.is_err());
+            bare_yield().await;
+            kept.await.map_err(|error| error.is_cancelled())
+        });
+        bare_yield().await;
+        bare_yield().await;
+        assert!(task.cancel());
+        let ended = task.await.expect("it was caught once, and swallowed");
+        assert_eq!(ended, Err(true), "the error of what was awaited is a value");
+    });
+}

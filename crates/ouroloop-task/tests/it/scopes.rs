@@ -1,13 +1,13 @@
 //! Scopes: where a cancellation is caught, raised, and directed.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
-use std::pin::pin;
+use std::future::{Future, IntoFuture, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use ouroloop_task::{
-    Cancelled, CancelledBy, Scope, ScopeHandle, TaskError, bare_yield, catch_cancelled,
+    Cancelled, CancelledBy, Scope, ScopeHandle, TaskError, Waiter, bare_yield, catch_cancelled,
     create_future, create_task, current_task, raise_cancelled,
 };
 use ouroloop_testkit::{Log, cancel_message, hops, iteration, ms, poll_once, running_loop};
@@ -583,5 +583,64 @@ fn what_becomes_a_future_can_be_caught_as_it_is() {
         outer.cancel();
         assert!(outer.await.expect("it was caught"));
         assert!(of_inner.cancelled());
+    });
+}
+
+#[test]
+fn a_request_at_a_scope_that_is_over_cancels_nobody() {
+    run(async {
+        let task = create_task(async {
+            let inner = create_task(async {
+                let caught = catch_cancelled(Waiter::new()).await;
+                bare_yield().await;
+                bare_yield().await;
+                caught.expect_err("it was asked").raise().await
+            });
+            let mut kept = inner.into_future();
+            {
+                let promise = create_future::<()>();
+                let mut other = promise.future().into_future();
+                let scope = Scope::new();
+                let handle = scope.handle();
+                later(move || {
+                    handle.cancel(&Cancelled::new(CancelledBy::Timeout));
+                    promise.set_result(()).expect("it is pending");
+                });
+                let mut caught = Box::pin(scope.catch(&mut kept));
+                // A `select!` whose other branch is ready first.
+                let other_was_first = poll_fn(|cx| {
+                    if Pin::new(&mut other).poll(cx).is_ready() {
+                        return Poll::Ready(true);
+                    }
+                    caught.as_mut().poll(cx).map(|_| false)
+                });
+                assert!(other_was_first.await);
+            }
+            kept.await.map_err(|error| error.is_cancelled())
+        });
+        let ended = task.await.expect("nobody asked the task");
+        assert_eq!(
+            ended,
+            Err(true),
+            "what was awaited was cancelled, and says so"
+        );
+    });
+}
+
+#[test]
+fn a_scope_that_is_caught_within_itself_makes_no_circle() {
+    run(async {
+        let task = create_task(async {
+            let scope = Scope::new();
+            let inner = scope.catch(async { scope.catch(Waiter::new()).await.is_ok() });
+            inner.await.is_ok()
+        });
+        bare_yield().await;
+        bare_yield().await;
+        assert!(task.cancel());
+        for _ in 0..4 {
+            bare_yield().await;
+        }
+        assert!(task.done());
     });
 }
