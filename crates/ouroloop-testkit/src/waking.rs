@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::on_drop;
+
 /// Polls `future` once, with a waker of the caller's.
 ///
 /// Inside of a task this is what a foreign combinator does, that polls its parts by wakers of its
@@ -143,7 +145,7 @@ impl PolledInline {
         PolledInline { key }
     }
 
-    /// Whether the future has come to its end, or was dropped.
+    /// Whether the future has come to its end, by a panic maybe, or was dropped.
     pub fn done(&self) -> bool {
         ENTRIES.with_borrow(|entries| !entries.contains_key(&self.key))
     }
@@ -163,7 +165,10 @@ impl Wake for PollsInline {
         let key = self.key;
         let waker = Waker::from(self);
         while let Some(mut future) = take_future(key) {
-            if poll_once(future.as_mut(), &waker).is_ready() {
+            let unwound = on_drop(|| remove(key));
+            let poll = poll_once(future.as_mut(), &waker);
+            std::mem::forget(unwound);
+            if poll.is_ready() {
                 remove(key);
             } else if !put_back(key, future) {
                 return;

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
 
-use ouroloop::testkit::{Log, PolledInline, WakeCount, cancel_message, ms, on_drop, poll_once};
+use ouroloop::testkit::{
+    Log, PolledInline, TestLoop, WakeCount, cancel_message, ms, on_drop, poll_once, quiet_panic,
+};
 use ouroloop::{Event, bare_yield, create_task, run, sleep};
 
 #[test]
@@ -112,6 +114,22 @@ fn what_is_dropped_is_not_woken_and_may_be_dropped_by_its_own_poll() {
         assert_eq!(log.take(), "in its poll after its poll");
     })
     .unwrap();
+}
+
+#[test]
+fn what_panics_in_its_poll_is_done() {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
+        let event = Rc::new(Event::new());
+        let waits = event.clone();
+        let inline = PolledInline::start(async move {
+            waits.wait().await;
+            quiet_panic("boom");
+        });
+        event.set();
+        assert!(inline.done());
+    });
+    assert_eq!(test_loop.take_reports(), ["Exception in a waker"]);
 }
 
 #[test]
