@@ -321,9 +321,11 @@ impl Condition {
             state: &self.state,
             notified: Cell::new(false),
         };
+        // Before the release: who is woken by it may run at once, and notify.
+        let place = Place::new(&owed, resource);
         guard.release();
         let waited = catch_cancelled(async {
-            Place::new(&owed, resource).await;
+            place.await;
             owed.notified.set(true);
         });
         let mut cancelled = waited.await.err();

@@ -15,9 +15,10 @@
 //! - The store is borrowed only while it pushes or pops, and items are dropped outside of that. What
 //!   compares items of a priority queue must not use that queue.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use ouroloop_task::{Resource, ResourceState};
@@ -141,20 +142,18 @@ impl<S: Store> Core<S> {
     pub(crate) fn shutdown(&self, immediate: bool) {
         let state = &*self.state;
         state.shut_down.set(true);
+        let mut panicked = None;
         if immediate {
-            // One by one: to drop an item is to run anybody's code.
-            while let Some(item) = self.pop() {
-                state
-                    .unfinished
-                    .set(state.unfinished.get().saturating_sub(1));
-                drop(item);
-            }
+            panicked = self.discard_all();
             if state.unfinished.get() == 0 {
                 state.joiners.choose_all();
             }
         }
         while state.getters.pop_next() {}
         while state.putters.pop_next() {}
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
+        }
     }
 
     pub(crate) fn statistics(&self) -> QueueStatistics {
@@ -180,6 +179,32 @@ impl<S: Store> Core<S> {
             .field("unfinished", &state.unfinished.get())
             .field("shut_down", &state.shut_down.get())
             .finish()
+    }
+
+    /// Drops all items; gives the first panic of one.
+    fn discard_all(&self) -> Option<Box<dyn Any + Send>> {
+        let mut panicked = None;
+        loop {
+            // One by one: to drop an item is to run anybody's code.
+            match catch_unwind(AssertUnwindSafe(|| self.discard())) {
+                Ok(true) => {}
+                Ok(false) => return panicked,
+                Err(panic) => {
+                    panicked.get_or_insert(panic);
+                }
+            }
+        }
+    }
+
+    /// Drops the next item, which counts as done; false if there is none.
+    fn discard(&self) -> bool {
+        let Some(item) = self.pop() else {
+            return false;
+        };
+        let unfinished = &self.state.unfinished;
+        unfinished.set(unfinished.get().saturating_sub(1));
+        drop(item);
+        true
     }
 
     #[inline]

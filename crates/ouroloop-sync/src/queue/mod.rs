@@ -252,6 +252,10 @@ macro_rules! queue {
             /// If `immediate`, the items that are left are dropped and count as done, so gets fail at
             /// once, and whoever joins may go on. All who wait are woken to see to it.
             ///
+            /// # Panics
+            ///
+            /// With the first panic of an item's `Drop`, after all of the above.
+            ///
             /// # Examples
             ///
             /// ```

@@ -1,10 +1,11 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ouroloop_sync::{Barrier, Condition, Event, Lock, PriorityQueue, Queue, Semaphore};
 use ouroloop_task::bare_yield;
-use ouroloop_testkit::{Log, PolledInline};
+use ouroloop_testkit::{Log, PolledInline, poll_once};
 
 use crate::support::run;
 
@@ -172,5 +173,70 @@ fn a_waiter_that_is_polled_by_another_waker_is_woken_by_the_last() {
             std::pin::pin!(lock.acquire()).poll(&mut noop),
             Poll::Ready(_)
         ));
+    });
+}
+
+#[test]
+fn h10_a_notification_from_within_the_release_of_a_wait_reaches_that_wait() {
+    run(async {
+        let (condition, ready) = (Rc::new(Condition::new()), Rc::new(Cell::new(false)));
+        let mut guard = condition.acquire().await;
+        let notifier = PolledInline::start({
+            let (condition, ready) = (condition.clone(), ready.clone());
+            async move {
+                let guard = condition.acquire().await;
+                ready.set(true);
+                condition.notify(&guard, 1).unwrap();
+            }
+        });
+        let waited = condition.wait_for(&mut guard, || ready.get()).await;
+        assert_eq!((waited, notifier.done()), (Ok(true), true));
+    });
+}
+
+/// An item that counts its drops, which may panic.
+struct Bomb {
+    drops: Rc<Cell<u32>>,
+    armed: bool,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.drops.set(self.drops.get() + 1);
+        let spare = std::thread::panicking();
+        assert!(!self.armed || spare, "bomb {}", self.drops.get());
+    }
+}
+
+#[test]
+fn h12_items_whose_drop_panics_do_not_keep_a_shutdown_from_its_end() {
+    run(async {
+        let drops = Rc::new(Cell::new(0));
+        let bomb = |armed| Bomb {
+            drops: drops.clone(),
+            armed,
+        };
+        let queue = Queue::new(3);
+        let mut gets = [(); 4].map(|()| Box::pin(queue.get()));
+        for get in &mut gets {
+            assert!(poll_once(get.as_mut(), Waker::noop()).is_pending());
+        }
+        for armed in [true, false, true] {
+            assert!(queue.put_nowait(bomb(armed)).is_ok());
+        }
+        let (mut put, mut join) = (Box::pin(queue.put(bomb(false))), Box::pin(queue.join()));
+        assert!(poll_once(put.as_mut(), Waker::noop()).is_pending());
+        assert!(poll_once(join.as_mut(), Waker::noop()).is_pending());
+
+        let shutdown = catch_unwind(AssertUnwindSafe(|| queue.shutdown(true)));
+        let panic = shutdown.expect_err("a bomb went off");
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "bomb 1");
+        assert!(queue.empty() && drops.get() == 3);
+        for get in &mut gets {
+            let got = poll_once(get.as_mut(), Waker::noop());
+            assert!(matches!(got, Poll::Ready(Err(_))));
+        }
+        assert!(poll_once(put.as_mut(), Waker::noop()).is_ready());
+        assert!(poll_once(join.as_mut(), Waker::noop()).is_ready());
     });
 }
