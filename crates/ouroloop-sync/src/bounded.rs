@@ -8,6 +8,11 @@ use crate::statistics::SemaphoreStatistics;
 
 /// A [`Semaphore`] that never has more permits than it was made with: asyncio's `BoundedSemaphore`.
 ///
+/// # Differences from asyncio
+///
+/// A permit that was released by hand is not released again when it is dropped, where the end of
+/// asyncio's `async with` raises `ValueError`, or lets one more in than the bound.
+///
 /// # Examples
 ///
 /// ```
@@ -66,6 +71,10 @@ impl BoundedSemaphore {
     }
 
     /// Gives a permit back that was kept with [`Permit::forget`].
+    ///
+    /// If none was, this is the release of one that is held still: of those that are out, the first
+    /// which is dropped or forgotten after this changes nothing then. So there are never more permits
+    /// than the semaphore was made with, free and held together.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, current_task_id};
+use ouroloop_task::{Resource, ResourceState, current_task_key};
 
 use crate::error::NotAcquired;
 use crate::held::Held;
@@ -68,6 +68,7 @@ impl Lock {
                 locked: Cell::new(false),
                 acquisition: Cell::new(0),
                 owner: Cell::new(NOBODY),
+                forgotten: Cell::new(false),
                 waiters: WaitQueue::new(),
                 created_at: Location::caller(),
             }),
@@ -148,7 +149,7 @@ impl Lock {
     /// A guard for a lock that is held without one: the counterpart of [`LockGuard::forget`].
     ///
     /// As in asyncio a lock is held, and not held by somebody in particular, so this does not ask
-    /// who acquired it.
+    /// who acquired it. If its guard was forgotten, the task that adopts it is its owner from now on.
     ///
     /// # Errors
     ///
@@ -170,6 +171,9 @@ impl Lock {
     pub fn adopt(&self) -> Result<LockGuard<'_>, NotAcquired> {
         if !self.locked() {
             return Err(NotAcquired);
+        }
+        if self.state.forgotten.replace(false) {
+            self.state.owner.set(current_task_key().unwrap_or(NOBODY));
         }
         Ok(LockGuard {
             lock: Held::Borrowed(&self.state),
@@ -267,6 +271,9 @@ pub struct LockGuard<'a> {
 
 impl LockGuard<'_> {
     /// The same guard, for a place that outlives the borrow of the lock.
+    ///
+    /// Statistics and wait graphs go on naming the task that acquired the lock, whichever task the
+    /// guard moves into.
     pub fn into_owned(mut self) -> LockGuard<'static> {
         LockGuard {
             lock: self.lock.to_owned(),
@@ -275,7 +282,12 @@ impl LockGuard<'_> {
     }
 
     /// Lets the lock be held on without a guard, until [`Lock::release`].
+    ///
+    /// Wait graphs name no holder then, since who will release it is not known.
     pub fn forget(mut self) {
+        if self.holds() {
+            self.lock.forgotten.set(true);
+        }
         self.disarm();
     }
 
@@ -320,6 +332,8 @@ struct LockState {
     acquisition: Cell<u64>,
     /// The task that acquired it.
     owner: Cell<u64>,
+    /// Whether it is held without a guard.
+    forgotten: Cell<bool>,
     waiters: WaitQueue,
     created_at: &'static Location<'static>,
 }
@@ -328,7 +342,7 @@ impl LockState {
     fn take(&self) -> u64 {
         debug_assert!(!self.locked.get(), "whoever is chosen finds it free");
         self.locked.set(true);
-        self.owner.set(current_task_id().unwrap_or(NOBODY));
+        self.owner.set(current_task_key().unwrap_or(NOBODY));
         let acquisition = self.acquisition.get() + 1;
         self.acquisition.set(acquisition);
         acquisition
@@ -337,6 +351,7 @@ impl LockState {
     fn release(&self) {
         self.locked.set(false);
         self.owner.set(NOBODY);
+        self.forgotten.set(false);
         self.waiters.choose_first();
     }
 
@@ -359,14 +374,14 @@ impl Source for &LockState {
 
 impl Resource for LockState {
     fn state(&self) -> ResourceState {
-        let detail = if self.locked.get() {
-            "locked"
-        } else {
-            "unlocked"
+        let detail = match (self.locked.get(), self.forgotten.get()) {
+            (false, _) => "unlocked",
+            (true, false) => "locked",
+            (true, true) => "locked, its guard was forgotten",
         };
         ResourceState::new("Lock", self.created_at)
             .detail(detail)
-            .holders(self.owner())
+            .holders(self.owner().filter(|_| !self.forgotten.get()))
     }
 }
 

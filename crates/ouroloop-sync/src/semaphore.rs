@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, current_task_id};
+use ouroloop_task::{Resource, ResourceState, current_task_key};
 
 use crate::error::ReleasedTooOften;
 use crate::held::Held;
@@ -65,6 +65,7 @@ impl Semaphore {
                 value: Cell::new(value),
                 bound,
                 waiters: WaitQueue::new(),
+                forgotten: Cell::new(0),
                 holders: RefCell::new(Vec::with_capacity(value.clamp(1, HOLDERS_MAX))),
                 created_at: Location::caller(),
             }),
@@ -115,6 +116,8 @@ impl Semaphore {
 
     /// Adds a permit, and hands it to the first who waits: also one that was not acquired before.
     ///
+    /// No [`Permit`] that is held is touched by this: it is released on drop nevertheless.
+    ///
     /// # Examples
     ///
     /// ```
@@ -128,7 +131,13 @@ impl Semaphore {
     }
 
     pub(crate) fn try_release(&self) -> Result<(), ReleasedTooOften> {
-        self.state.release(current_task_id())
+        let state = &*self.state;
+        if state.value.get() >= state.bound {
+            return Err(ReleasedTooOften);
+        }
+        state.forgotten.set(state.forgotten.get() - 1);
+        state.add();
+        Ok(())
     }
 
     /// Whether acquiring would have to wait: there is no permit, or others wait for theirs.
@@ -159,7 +168,7 @@ impl Semaphore {
     }
 
     fn permit(&self) -> Permit<'_> {
-        let holder = current_task_id();
+        let holder = current_task_key();
         self.state.remember(holder);
         Permit {
             semaphore: Held::Borrowed(&self.state),
@@ -216,6 +225,8 @@ pub struct Permit<'a> {
 
 impl Permit<'_> {
     /// The same permit, for a place that outlives the borrow of the semaphore.
+    ///
+    /// Wait graphs go on naming the task that acquired it, whichever task it moves into.
     pub fn into_owned(mut self) -> Permit<'static> {
         Permit {
             semaphore: self.semaphore.to_owned(),
@@ -225,16 +236,22 @@ impl Permit<'_> {
     }
 
     /// Keeps the permit taken without this, until `release`.
+    ///
+    /// Wait graphs name no holder for it then, since who will release it is not known.
     pub fn forget(mut self) {
-        self.held = false;
+        if std::mem::take(&mut self.held) {
+            self.semaphore.forget_holder(self.holder);
+            let forgotten = &self.semaphore.forgotten;
+            forgotten.set(forgotten.get() + 1);
+        }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if self.held {
-            // One that was released by hand before is not released twice by a bounded semaphore.
-            let _ = self.semaphore.release(self.holder);
+            self.semaphore.forget_holder(self.holder);
+            self.semaphore.put_back();
         }
     }
 }
@@ -252,20 +269,34 @@ struct SemaphoreState {
     /// What the value must not pass.
     bound: usize,
     waiters: WaitQueue,
+    /// Permits that were forgotten, less those that were released by hand. Below zero in a bounded
+    /// semaphore: so many of those that are out were released already.
+    forgotten: Cell<isize>,
     /// The tasks that hold permits, for wait graphs: as many as fit without allocating.
     holders: RefCell<Vec<u64>>,
     created_at: &'static Location<'static>,
 }
 
 impl SemaphoreState {
-    fn release(&self, holder: Option<u64>) -> Result<(), ReleasedTooOften> {
-        if self.value.get() >= self.bound {
-            return Err(ReleasedTooOften);
-        }
-        self.forget_holder(holder);
-        self.value.set(self.value.get() + 1);
+    /// Adds a permit, and hands it on.
+    fn add(&self) {
+        // As many as a usize counts are as good as one more.
+        self.value.set(self.value.get().saturating_add(1));
         self.choose_next();
-        Ok(())
+    }
+
+    /// Takes back a permit that was out, unless a bounded semaphore had it released by hand before.
+    fn put_back(&self) {
+        let forgotten = self.forgotten.get();
+        if forgotten < 0 && self.is_bounded() {
+            self.forgotten.set(forgotten + 1);
+            return;
+        }
+        self.add();
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.bound != usize::MAX
     }
 
     /// Hands a free permit to the first who waits.
@@ -293,12 +324,11 @@ impl SemaphoreState {
         }
     }
 
-    /// Who releases without having acquired releases for the one that acquired first.
+    /// One that was not remembered is not there to be forgotten.
     fn forget_holder(&self, holder: Option<u64>) {
         let mut holders = self.holders.borrow_mut();
-        let place = holders.iter().rposition(|id| Some(*id) == holder);
-        if !holders.is_empty() {
-            holders.remove(place.unwrap_or(0));
+        if let Some(place) = holders.iter().rposition(|id| Some(*id) == holder) {
+            holders.remove(place);
         }
     }
 }
@@ -310,7 +340,7 @@ impl Source for &SemaphoreState {
 
     fn give_back(&self, chosen: bool) {
         if chosen {
-            self.value.set(self.value.get() + 1);
+            self.put_back();
         }
         self.serve();
     }

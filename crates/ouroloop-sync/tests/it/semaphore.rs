@@ -133,3 +133,76 @@ fn an_owned_permit_is_released_wherever_it_is_dropped() {
         assert!(!bounded.locked());
     });
 }
+
+#[test]
+fn a_newcomer_queues_behind_one_whose_turn_has_come_although_a_permit_is_free() {
+    run(async {
+        let (semaphore, log) = (Rc::new(Semaphore::new(0)), Log::default());
+        let waiter = visitor(&semaphore, &log, "waiter");
+        bare_yield().await;
+        semaphore.release();
+        semaphore.release();
+        assert_eq!(semaphore.statistics().value, 1);
+        assert!(semaphore.locked(), "the waiter has not resumed");
+        let mut late = Box::pin(semaphore.acquire());
+        assert!(poll_once(late.as_mut(), Waker::noop()).is_pending());
+        waiter.await.unwrap();
+        drop(late.await);
+        assert_eq!(log.take(), "waiter");
+        assert_eq!(semaphore.statistics().value, 1);
+    });
+}
+
+#[test]
+fn a_bounded_semaphore_that_is_released_by_hand_counts_the_permits_that_are_out() {
+    run(async {
+        let bounded = BoundedSemaphore::new(2);
+        let free = || bounded.statistics().value;
+        let (one, two) = (bounded.acquire().await, bounded.acquire().await);
+        bounded.release().unwrap();
+        drop(one);
+        assert_eq!(free(), 1, "one was released once, two is held");
+        drop(two);
+        assert_eq!(free(), 2);
+
+        let (one, two) = (bounded.acquire().await, bounded.acquire().await);
+        bounded.release().unwrap();
+        one.forget();
+        assert_eq!(free(), 1, "that is the one that was released");
+        drop(two);
+        assert_eq!(free(), 2);
+
+        let (one, two) = (bounded.acquire().await, bounded.acquire().await);
+        one.forget();
+        bounded.release().unwrap();
+        drop(two);
+        assert_eq!(free(), 2);
+    });
+}
+
+#[test]
+fn h19_a_permit_on_its_way_that_is_released_by_hand_does_not_come_back_twice() {
+    run(async {
+        let bounded = BoundedSemaphore::new(1);
+        let permit = bounded.acquire().await;
+        let mut waiting = Box::pin(bounded.acquire());
+        assert!(poll_once(waiting.as_mut(), Waker::noop()).is_pending());
+        drop(permit);
+        assert_eq!(bounded.release(), Ok(()), "the waiter has it");
+        drop(waiting);
+        assert_eq!(bounded.statistics().value, 1);
+        drop(bounded.acquire().await);
+        assert_eq!(bounded.statistics().value, 1);
+    });
+}
+
+#[test]
+fn a_semaphore_counts_no_further_than_it_can() {
+    run(async {
+        let semaphore = Semaphore::new(usize::MAX);
+        let permit = semaphore.acquire().await;
+        semaphore.release();
+        drop(permit);
+        assert_eq!(semaphore.statistics().value, usize::MAX);
+    });
+}
