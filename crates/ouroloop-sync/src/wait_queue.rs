@@ -25,6 +25,8 @@
 //! - Linked slots are in the order of their serials, which is that of the waits.
 //! - Every slot before `cursor` is chosen or cancelled. That is never undone, so choosing the next
 //!   one looks at each slot once.
+//! - Every slot before `live_from` is cancelled. That is never undone either, so asking again and
+//!   again whether there is anybody looks at each of these once.
 //! - A slot is freed by the drop or the end of its place, and by nothing else, so the number that a
 //!   place keeps is good as long as the place is.
 //! - A slot is chosen before its waker is called, and nothing is borrowed then: a foreign waker may
@@ -59,6 +61,8 @@ struct List {
     last: u32,
     /// The first slot that may be waiting.
     cursor: u32,
+    /// The first slot that may be not cancelled.
+    live_from: u32,
     free: u32,
     linked: usize,
     /// Slots that are not free.
@@ -83,6 +87,7 @@ impl WaitQueue {
                 first: NIL,
                 last: NIL,
                 cursor: NIL,
+                live_from: NIL,
                 free: NIL,
                 linked: 0,
                 taken: 0,
@@ -128,14 +133,13 @@ impl WaitQueue {
 
     /// Whether there is anybody who is not cancelled: it waits, or its turn has come.
     pub(crate) fn has_live(&self) -> bool {
-        let list = self.list.borrow();
-        let mut index = list.first;
-        while index != NIL {
-            let slot = list.at(index);
+        let mut list = self.list.borrow_mut();
+        while list.live_from != NIL {
+            let slot = list.at(list.live_from);
             if slot.chosen || slot.key.as_ref().is_some_and(WaiterKey::is_pending) {
                 return true;
             }
-            index = slot.next;
+            list.live_from = slot.next;
         }
         false
     }
@@ -210,6 +214,9 @@ impl List {
         if self.cursor == NIL {
             self.cursor = index;
         }
+        if self.live_from == NIL {
+            self.live_from = index;
+        }
         self.linked += 1;
         self.taken += 1;
         index
@@ -239,6 +246,9 @@ impl List {
         }
         if self.cursor == index {
             self.cursor = next;
+        }
+        if self.live_from == index {
+            self.live_from = next;
         }
         self.at_mut(index).linked = false;
         self.linked -= 1;
@@ -362,12 +372,16 @@ mod tests {
             let list = self.queue.list.borrow();
             let (mut index, mut prev, mut count) = (list.first, NIL, 0);
             let mut decided = list.cursor != list.first;
+            let mut cancelled = list.live_from != list.first;
             while index != NIL {
                 let slot = list.at(index);
                 assert!(slot.linked && slot.prev == prev);
                 assert!(prev == NIL || list.at(prev).serial < slot.serial);
                 decided &= index != list.cursor;
                 assert!(!decided || slot.key.is_none(), "the cursor is behind");
+                cancelled &= index != list.live_from;
+                let pending = slot.key.as_ref().is_some_and(WaiterKey::is_pending);
+                assert!(!cancelled || !(slot.chosen || pending), "one is missed");
                 (prev, index, count) = (index, slot.next, count + 1);
             }
             assert_eq!((prev, count), (list.last, list.linked));
@@ -470,6 +484,34 @@ mod tests {
             second.await;
             bare_yield().await;
             assert_eq!(desk.given_back.take(), [false]);
+        });
+    }
+
+    #[test]
+    fn the_cancelled_are_looked_at_once_by_who_asks_for_anybody() {
+        run(async |desk| {
+            let tasks = [(); 3].map(|()| {
+                let desk = desk.clone();
+                create_task(async move { desk.place().await })
+            });
+            bare_yield().await;
+            let last = desk.place();
+            for task in &tasks {
+                task.cancel();
+            }
+            assert!(desk.queue.has_live());
+            assert_eq!(Some(desk.queue.list.borrow().live_from), last.slot);
+            drop(last);
+            desk.check();
+            assert!(!desk.queue.has_live() && desk.queue.len() == 3);
+            assert_eq!(desk.queue.list.borrow().live_from, NIL);
+            let late = desk.place();
+            assert!(desk.queue.has_live());
+            bare_yield().await;
+            desk.check();
+            assert!(desk.queue.has_live() && desk.queue.len() == 1);
+            drop(late);
+            assert!(!desk.queue.has_live());
         });
     }
 
