@@ -12,7 +12,7 @@ mod barrier;
 mod condition;
 /// `Event`.
 mod event;
-/// All interleavings of a few tasks, with a cancellation or a drop at each step.
+/// All schedules of a few moves of a few tasks, some of which are cancelled or dropped.
 mod explore;
 /// `Lock`.
 mod lock;

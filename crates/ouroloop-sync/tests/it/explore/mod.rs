@@ -1,11 +1,23 @@
-//! All interleavings of up to four tasks, by enumerating schedules.
+//! Three or four tasks and a primitive: all schedules of a few moves.
 //!
 //! A scene has a primitive and some actors, each a task that goes through a few gates: it acquires
 //! behind the first, say, and releases behind the second. A schedule is a list of moves: open the
 //! next gate of an actor, cancel it, drop what it awaits on the spot, wherever that is; and
-//! after each move, whether the loop turns. All schedules of a length are played, each from the
-//! start. After a schedule the loop turns until nothing moves: then nobody may wait for what is
-//! there. Then all gates are opened: then everybody comes to an end, and nothing is left.
+//! after each move, whether the loop turns.
+//!
+//! # What is enumerated
+//!
+//! All schedules of five moves, or six where a scene says so, each played from the start, with
+//! these bounds:
+//!
+//! - Between two moves the loop turns once or not at all.
+//! - At most two moves of a schedule are harm, which is to cancel or to drop; they hit two actors,
+//!   each past its first gate.
+//! - Of actors that do the same, one comes to its first gate after the one before it.
+//!
+//! After the moves the loop turns until nothing moves: then nobody may wait for what is there. Then
+//! all gates are opened at once: then everybody comes to an end, and nothing is left. What takes
+//! more moves or more harm than that to go wrong is not found here.
 
 mod scenes;
 
