@@ -107,6 +107,7 @@ where
         timer: RefCell::new(None),
     });
     let watch = Watch::new(Caller::of("as_completed"));
+    watch.any_is_enough();
     for (place, item) in items.iter().enumerate() {
         let state = state.clone();
         watch.add(item.as_future_ref(), move |_| state.completed(place));

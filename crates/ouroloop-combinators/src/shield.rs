@@ -69,7 +69,7 @@ pub fn shield<W: AsFutureRef>(inner: W) -> Shield<W> {
     }
     let event_loop = running_loop("shield");
     let outer: Promise<()> = create_future_of(Rc::new(Shielding {
-        task: future.task_id(),
+        task: future.task_key(),
         created_at: Location::caller(),
     }));
     let waiting = outer.future();

@@ -32,7 +32,9 @@ pub use event_loop::{LoopTasks, create_future, create_future_of};
 pub use promise::{Delegate, Promise, PromiseFuture, PromiseLoan, PromiseValue};
 pub use remote::RemotePromise;
 pub use resource::{Resource, ResourceState};
-pub use task::{Task, TaskLoan, TaskValue, all_tasks, current_task, current_task_id};
+pub use task::{
+    Task, TaskLoan, TaskValue, all_tasks, current_task, current_task_id, current_task_key,
+};
 pub use task_ref::{AsFutureRef, CallbackId, FutureRef, TaskRef};
 pub use wait::{BareYield, Waiter, WaiterKey, bare_yield};
 pub use wait_graph::{

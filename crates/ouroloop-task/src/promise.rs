@@ -585,6 +585,7 @@ impl<T> Drop for PromiseCell<T> {
         if self.header.has(UNREAD) {
             let context =
                 ouroloop_core::ExceptionContext::new("Promise exception was never retrieved")
+                    .with_source("a promise")
                     .with_created_at(self.created_at);
             if let Some(Err(error)) = self.outcome.get() {
                 let context = error.clone().describe_in(context);

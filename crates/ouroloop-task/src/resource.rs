@@ -50,12 +50,15 @@ pub struct ResourceState {
     pub kind: &'static str,
     /// How it stands, in a few words: `locked`, `empty`, `2 of 5 done`. May be empty.
     pub detail: String,
-    /// The ids of the tasks that hold it.
+    /// The tasks that hold it: their keys where a resource says it, their ids in a graph, which has
+    /// only those of its loop.
     pub holders: Vec<u64>,
-    /// The ids of the tasks that have to end.
+    /// The tasks that have to end, in the same way.
     pub tasks: Vec<u64>,
     /// Where it was made, if that is known.
     pub created_at: Option<&'static Location<'static>>,
+    /// One of the tasks is enough.
+    pub(crate) any: bool,
     /// Two waits for one thing have the same.
     pub(crate) address: usize,
 }
@@ -72,6 +75,7 @@ impl ResourceState {
             holders: Vec::new(),
             tasks: Vec::new(),
             created_at: created_at.into(),
+            any: false,
             address: 0,
         }
     }
@@ -83,17 +87,26 @@ impl ResourceState {
         self
     }
 
-    /// Adds the ids of the tasks that hold it: [`TaskRef::id`](crate::TaskRef::id).
+    /// Adds the keys of the tasks that hold it: [`current_task_key`](crate::current_task_key). One of them can
+    /// end the wait.
     #[must_use]
     pub fn holders(mut self, holders: impl IntoIterator<Item = u64>) -> ResourceState {
         self.holders.extend(holders);
         self
     }
 
-    /// Adds the ids of tasks that have to end for the wait to end.
+    /// Adds the keys of tasks that have to end for the wait to end:
+    /// [`FutureRef::task_key`](crate::FutureRef::task_key).
     #[must_use]
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = u64>) -> ResourceState {
         self.tasks.extend(tasks);
+        self
+    }
+
+    /// Says that one of the tasks is enough, where all of them are needed otherwise.
+    #[must_use]
+    pub fn any(mut self) -> ResourceState {
+        self.any = true;
         self
     }
 
@@ -108,7 +121,10 @@ impl ResourceState {
                 continue;
             }
             match future.0.task() {
-                Some(info) => self.tasks.push(info.id),
+                Some(info) => {
+                    let key = future.0.header().tasks.key_of(info.id);
+                    self.tasks.push(key);
+                }
                 None => left.extend(future.0.depends_on().into_iter().rev()),
             }
         }

@@ -385,6 +385,13 @@ pub fn current_task() -> Option<TaskRef> {
     Tasks::running()?.current_cell().map(TaskRef)
 }
 
+/// Gives the key of the task that is running, for [`ResourceState::holders`](crate::ResourceState::holders): a
+/// number that no other task of this thread has, also none of another loop.
+pub fn current_task_key() -> Option<u64> {
+    let tasks = Tasks::running()?;
+    Some(tasks.key_of(tasks.current_id()?))
+}
+
 /// Gives the number of the task that is running: [`TaskRef::id`], without a reference to the task.
 ///
 /// For what is asked often, as a log line or the owner of a lock.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_core::{Context, EventLoop, LoopRef};
+use ouroloop_core::{Context, EventLoop, ExceptionContext, LoopRef};
 
 use crate::arena::Key;
 use crate::error::{Cancelled, TaskError};
@@ -250,6 +250,12 @@ impl FutureRef {
     #[doc(alias = "get_loop")]
     pub fn event_loop(&self) -> EventLoop {
         self.0.header().tasks.event_loop.handle()
+    }
+
+    /// Gives the key of the task, if it is one, for [`ResourceState::tasks`](crate::ResourceState::tasks).
+    pub fn task_key(&self) -> Option<u64> {
+        let id = self.task_id()?;
+        Some(self.0.header().tasks.key_of(id))
     }
 
     /// The error with which an await of it in `event_loop` ends at once, if it does: it is pending, and
@@ -534,6 +540,45 @@ impl TaskRef {
     /// Gives the task as something to wait for, among others that are no tasks.
     pub fn as_future_ref(&self) -> FutureRef {
         FutureRef(self.0.clone().into_awaited())
+    }
+
+    /// Reports the error that the task ended with to the loop's exception handler, which is called in the
+    /// context of the task: for those who run tasks that nobody awaits.
+    ///
+    /// Nothing happens if it has no error, or was cancelled. It counts as having looked at the error. An `Err`
+    /// is an error if the task was told so, and is told of without its text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{create_task, get_running_loop, bare_yield};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// ouroloop::run(async {
+    ///     let reports = Rc::new(RefCell::new(Vec::new()));
+    ///     let keep = reports.clone();
+    ///     get_running_loop().unwrap().set_exception_handler(Some(Rc::new(move |_, report| {
+    ///         keep.borrow_mut().push(report.message().to_owned());
+    ///     })));
+    ///     let task = create_task(async { panic!("out of paper") });
+    ///     bare_yield().await;
+    ///     task.report_exception("the printer failed");
+    ///     drop(task); // reported, and not once more
+    ///     assert_eq!(*reports.borrow(), ["the printer failed"]);
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    pub fn report_exception(&self, message: impl Into<String>) {
+        let future = self.as_future_ref();
+        if !future.ended_in_error() {
+            return;
+        }
+        let report = ExceptionContext::new(message);
+        let report = match future.exception() {
+            Some(error) => error.describe_in(report),
+            None => report,
+        };
+        self.tasks().report(report, self.0.info());
     }
 
     pub(crate) fn tasks(&self) -> &crate::tasks::Tasks {

@@ -48,6 +48,8 @@ pub(crate) struct Tasks {
     /// The last step in which a cancellation was delivered.
     pub(crate) delivered_in: Cell<u32>,
     last_id: Cell<u64>,
+    /// Which of its thread this is, so that its tasks have names of their own there.
+    number: u64,
     /// The promises that other threads may set.
     pub(crate) remotes: RefCell<Arena<Box<dyn Any>>>,
     pub(crate) factory: RefCell<Option<TaskFactory>>,
@@ -59,9 +61,14 @@ pub(crate) struct Tasks {
 }
 
 thread_local! {
+    /// How many loops of this thread had tasks.
+    static NUMBER: Cell<u64> = const { Cell::new(0) };
     /// The loops of this thread that have tasks; nearly always one.
     static REGISTRY: RefCell<Vec<Rc<Tasks>>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A name of a task has its number below this bit, and that of its loop above.
+const KEY_SHIFT: u32 = 40;
 
 /// What a word of this client asks for.
 const STEP: u64 = 0;
@@ -91,6 +98,7 @@ impl Tasks {
             current_step: Cell::new(0),
             delivered_in: Cell::new(0),
             last_id: Cell::new(0),
+            number: NUMBER.replace(NUMBER.get() + 1),
             remotes: RefCell::new(Arena::new()),
             factory: RefCell::new(None),
             ask_stack: Cell::new(None),
@@ -190,6 +198,16 @@ impl Tasks {
 
     pub(crate) fn current_cell(&self) -> Option<Rc<dyn TaskObject>> {
         self.cell_of(self.current_root.get())
+    }
+
+    /// The name of a task of this loop, which no other of this thread has.
+    pub(crate) fn key_of(&self, id: u64) -> u64 {
+        self.number << KEY_SHIFT | id
+    }
+
+    /// The number of the task of this name, if it is one of this loop.
+    pub(crate) fn id_of(&self, key: u64) -> Option<u64> {
+        (key >> KEY_SHIFT == self.number).then_some(key & ((1 << KEY_SHIFT) - 1))
     }
 
     pub(crate) fn current_id(&self) -> Option<u64> {

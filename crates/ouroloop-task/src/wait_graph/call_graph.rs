@@ -1,6 +1,6 @@
 //! The wait graph seen from one task: asyncio 3.14's call graph.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use super::{TaskWaits, WaitGraph};
@@ -59,7 +59,8 @@ pub fn capture_call_graph(task: &TaskRef) -> Option<CallGraph> {
     let graph = WaitGraph::of(task.tasks());
     let mut awaited_by: HashMap<u64, Vec<u64>> = HashMap::new();
     for waiting in &graph.tasks {
-        for id in waiting.edges() {
+        // Not who holds what it waits for: a lock is not awaited through its holder.
+        for &id in waiting.waits_for.iter().flat_map(|wait| &wait.tasks) {
             awaited_by.entry(id).or_default().push(waiting.id);
         }
     }
@@ -122,8 +123,16 @@ pub fn print_call_graph(task: &TaskRef) {
 impl CallGraph {
     /// Gives the tasks that it shows, nearest first, each with its distance from the first.
     pub fn tasks(&self) -> impl Iterator<Item = (usize, &TaskWaits)> {
-        let first_time = self.entries.iter().filter(|entry| !entry.again);
-        first_time.map(|entry| (entry.depth, &entry.task))
+        let mut nearest: BTreeMap<u64, &Entry> = BTreeMap::new();
+        for entry in &self.entries {
+            let place = nearest.entry(entry.task.id).or_insert(entry);
+            if entry.depth < place.depth {
+                *place = entry;
+            }
+        }
+        let mut tasks: Vec<_> = nearest.into_values().collect();
+        tasks.sort_by_key(|entry| entry.depth);
+        tasks.into_iter().map(|entry| (entry.depth, &entry.task))
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::TaskWaits;
+use super::{TaskState, TaskWaits};
+use crate::resource::ResourceState;
 
 /// For each knot, the ids on the shortest circle through its oldest task.
 pub(super) fn find(tasks: &[TaskWaits]) -> Vec<Vec<u64>> {
@@ -15,12 +16,13 @@ pub(super) fn find(tasks: &[TaskWaits]) -> Vec<Vec<u64>> {
         .enumerate()
         .map(|(place, task)| (task.id, place))
         .collect();
+    let stuck = stuck(tasks, &places);
     let edges: Vec<Vec<usize>> = tasks
         .iter()
-        .map(|task| {
-            task.edges()
-                .filter_map(|id| places.get(&id).copied())
-                .collect()
+        .enumerate()
+        .map(|(from, task)| {
+            let targets = task.edges().filter_map(|id| places.get(&id).copied());
+            targets.filter(|to| stuck[from] && stuck[*to]).collect()
         })
         .collect();
     let knots = components(&edges);
@@ -34,6 +36,55 @@ pub(super) fn find(tasks: &[TaskWaits]) -> Vec<Vec<u64>> {
         }
     }
     cycles
+}
+
+/// Which tasks nothing is known to release: each wait of one is for tasks that are stuck themselves.
+///
+/// By elimination: whoever can go on is taken out, and then whoever waited for that.
+fn stuck(tasks: &[TaskWaits], places: &HashMap<u64, usize>) -> Vec<bool> {
+    /// How many of a wait's tasks are stuck, and how many have to be for the wait to be.
+    struct Wait {
+        of: usize,
+        stuck: usize,
+        needed: usize,
+    }
+    let mut waits = Vec::new();
+    let mut waited_for_by = vec![Vec::new(); tasks.len()];
+    let mut stuck = vec![true; tasks.len()];
+    let mut free = Vec::new();
+    for (place, task) in tasks.iter().enumerate() {
+        let known = |wait: &ResourceState| !wait.holders.is_empty() || !wait.tasks.is_empty();
+        let waiting = task.state == TaskState::Waiting && !task.waits_for.is_empty();
+        if !waiting || task.timed || !task.waits_for.iter().all(known) {
+            stuck[place] = false;
+            free.push(place);
+            continue;
+        }
+        for wait in &task.waits_for {
+            let enough = wait.any || !wait.holders.is_empty();
+            let all: Vec<_> = wait.holders.iter().chain(&wait.tasks).collect();
+            for id in &all {
+                if let Some(to) = places.get(id) {
+                    waited_for_by[*to].push(waits.len());
+                }
+            }
+            waits.push(Wait {
+                of: place,
+                stuck: all.len(),
+                needed: if enough { all.len() } else { 1 },
+            });
+        }
+    }
+    while let Some(place) = free.pop() {
+        for number in &waited_for_by[place] {
+            let wait = &mut waits[*number];
+            wait.stuck -= 1;
+            if wait.stuck < wait.needed && std::mem::replace(&mut stuck[wait.of], false) {
+                free.push(wait.of);
+            }
+        }
+    }
+    stuck
 }
 
 /// To which component each vertex belongs.

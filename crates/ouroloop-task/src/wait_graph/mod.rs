@@ -9,6 +9,7 @@ mod cycles;
 mod dot;
 mod text;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use call_graph::{CallGraph, capture_call_graph, format_call_graph, print_call_graph};
 
+use crate::arena::Key;
 use crate::cancel::for_each_wait;
 use crate::node::Target;
 use crate::resource::ResourceState;
@@ -65,6 +67,7 @@ use crate::tasks::Tasks;
 pub struct WaitGraph {
     tasks: Vec<TaskWaits>,
     cycles: Vec<Vec<u64>>,
+    on_cycles: HashSet<u64>,
 }
 
 /// A task in a [`WaitGraph`], and what it waits for.
@@ -100,6 +103,8 @@ pub struct TaskWaits {
     /// like waits in each of its branches. Empty if it waits for I/O, or for a future of another
     /// library: those keep its waker, and nothing else is known of them.
     pub waits_for: Vec<ResourceState>,
+    /// A deadline of it is pending, which ends whatever it waits for.
+    pub(crate) timed: bool,
 }
 
 /// What a task does at the moment: [`TaskWaits::state`].
@@ -136,8 +141,10 @@ impl WaitGraph {
             .into_iter()
             .map(|cell| TaskWaits::of(tasks, &cell, now_ns))
             .collect();
+        let cycles = cycles::find(&all);
         WaitGraph {
-            cycles: cycles::find(&all),
+            on_cycles: cycles.iter().flatten().copied().collect(),
+            cycles,
             tasks: all,
         }
     }
@@ -153,8 +160,10 @@ impl WaitGraph {
         Some(&self.tasks[place])
     }
 
-    /// Gives the circles of tasks each of which waits for the next, by their ids: what no timer and no I/O
-    /// will ever resolve.
+    /// Gives the circles of tasks each of which waits for the next, by their ids, as far as nothing is known
+    /// that could end one: no deadline, no other wait of one of its tasks, no second holder that goes on.
+    ///
+    /// A guard that was moved to another task, or a request to cancel, may still resolve one.
     ///
     /// One for each knot of tasks that hold each other, the shortest through its oldest task.
     pub fn cycles(&self) -> &[Vec<u64>] {
@@ -168,7 +177,7 @@ impl WaitGraph {
     }
 
     fn is_on_cycle(&self, id: u64) -> bool {
-        self.cycles.iter().any(|cycle| cycle.contains(&id))
+        self.on_cycles.contains(&id)
     }
 }
 
@@ -189,14 +198,17 @@ impl TaskWaits {
         let info = cell.info();
         let root = info.root.get();
         let mut targets = Vec::new();
+        let timed;
         let state = {
             let scopes = tasks.scopes.borrow();
             for_each_wait(&scopes, &tasks.nodes.borrow(), root, |_, node| {
-                if !node.fired {
+                if node.is_awaited(&scopes) {
                     targets.push(node.target.clone());
                 }
                 false
             });
+            timed = scopes.get(root).is_some()
+                && (scopes.below(root).iter()).any(|it| scopes.at(it.index).timer.is_some());
             match scopes.get(root) {
                 Some(record) if record.has(RUNNING) => TaskState::Running,
                 Some(record) if record.has(SCHEDULED) => TaskState::Ready,
@@ -209,7 +221,11 @@ impl TaskWaits {
             created_at: info.created_at,
             state,
             // No table is borrowed here: a resource may be anybody's.
-            waits_for: targets.iter().map(|it| describe(it, now_ns)).collect(),
+            waits_for: targets
+                .iter()
+                .map(|it| of_this_loop(tasks, describe(it, now_ns)))
+                .collect(),
+            timed,
         }
     }
 
@@ -221,35 +237,95 @@ impl TaskWaits {
     }
 }
 
-/// Beyond so many tasks nobody looks for circles at each await.
+/// After so many tasks nobody looks further for a circle at an await.
 const WATCHED_TASKS_MAX: usize = 1_000;
 
 /// Debug mode: warns if the current task has just begun to wait for itself, through others.
 ///
-/// No more than a warning, since a task that waits for several things may be woken by another one.
+/// No more than a warning, since a task that waits for several things may be woken by another one. Only
+/// awaits are followed, not what a lock is held by.
 pub(crate) fn warn_of_circle(tasks: &Tasks) {
     let Some(current) = tasks.current_cell() else {
         return;
     };
-    let is_edge = TaskWaits::of(tasks, &current, 0).edges().next().is_some();
-    if !is_edge || tasks.all().len() > WATCHED_TASKS_MAX {
-        return;
+    let me = current.info().id;
+    // A task, and the place in this list of the one that waits for it.
+    let mut found: Vec<(Rc<dyn TaskObject>, usize)> = vec![(current, 0)];
+    let mut seen = HashSet::from([me]);
+    let mut next = 0;
+    while next < found.len() && found.len() < WATCHED_TASKS_MAX {
+        let place = next;
+        next += 1;
+        for cell in awaited_by(tasks, found[place].0.info().root.get()) {
+            if cell.info().id == me {
+                return warn(tasks, &found, place);
+            }
+            if seen.insert(cell.info().id) {
+                found.push((cell, place));
+            }
+        }
     }
-    let graph = WaitGraph::of(tasks);
-    let id = current.info().id;
-    if let Some(circle) = graph.cycles().iter().find(|circle| circle.contains(&id)) {
-        let names: Vec<_> = circle
-            .iter()
-            .chain(circle.first())
-            .filter_map(|id| graph.task(*id))
-            .map(|task| format!("{:?} created at {}", task.name, task.created_at))
-            .collect();
-        tasks.event_loop.warn(&format!(
-            "tasks wait for each other in a circle: {}; none of them will end unless something \
-             else wakes one: break the circle",
-            names.join(" -> ")
-        ));
+}
+
+/// The tasks of this loop that a task awaits, directly or through promises that stand for them.
+fn awaited_by(tasks: &Tasks, root: Key) -> Vec<Rc<dyn TaskObject>> {
+    let mut left = Vec::new();
+    {
+        let scopes = tasks.scopes.borrow();
+        for_each_wait(&scopes, &tasks.nodes.borrow(), root, |_, node| {
+            if node.is_awaited(&scopes) {
+                left.extend(node.target.other().cloned());
+            }
+            false
+        });
     }
+    let mut cells = Vec::new();
+    while let Some(awaited) = left.pop() {
+        match awaited.task() {
+            Some(info) if std::ptr::eq(&*awaited.header().tasks, tasks) => {
+                cells.extend(tasks.cell_of(info.root.get()));
+            }
+            Some(_) => {}
+            None => left.extend(awaited.depends_on().into_iter().map(|future| future.0)),
+        }
+    }
+    cells
+}
+
+fn warn(tasks: &Tasks, found: &[(Rc<dyn TaskObject>, usize)], last: usize) {
+    let mut circle = vec![last];
+    while circle[circle.len() - 1] != 0 {
+        circle.push(found[circle[circle.len() - 1]].1);
+    }
+    circle.reverse();
+    circle.push(0);
+    let names: Vec<_> = circle
+        .into_iter()
+        .map(|place| {
+            let info = found[place].0.info();
+            format!("{:?} created at {}", info.name(), info.created_at)
+        })
+        .collect();
+    tasks.event_loop.warn(&format!(
+        "tasks wait for each other in a circle: {}; none of them will end unless something \
+         else wakes one: break the circle",
+        names.join(" -> ")
+    ));
+}
+
+/// The same with the numbers of tasks instead of their keys; those of other loops are only told of.
+fn of_this_loop(tasks: &Tasks, mut state: ResourceState) -> ResourceState {
+    let before = state.holders.len() + state.tasks.len();
+    for keys in [&mut state.holders, &mut state.tasks] {
+        *keys = keys.iter().filter_map(|key| tasks.id_of(*key)).collect();
+    }
+    if state.holders.len() + state.tasks.len() < before {
+        if !state.detail.is_empty() {
+            state.detail.push_str(", ");
+        }
+        state.detail.push_str("by a task of another loop");
+    }
+    state
 }
 
 fn describe(target: &Target, now_ns: u64) -> ResourceState {
@@ -267,7 +343,7 @@ fn describe(target: &Target, now_ns: u64) -> ResourceState {
             address: Rc::as_ptr(other).addr(),
             ..match other.task() {
                 Some(info) => ResourceState {
-                    tasks: vec![info.id],
+                    tasks: vec![other.header().tasks.key_of(info.id)],
                     ..ResourceState::new("Task", info.created_at)
                 },
                 None => other.state(),

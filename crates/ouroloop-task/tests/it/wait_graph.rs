@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use ouroloop_core::get_running_loop;
 use ouroloop_task::{
-    LoopTasks, Resource, ResourceState, RunError, Task, TaskBuilder, TaskState, WaitGraph, Waiter,
-    bare_yield, capture_call_graph, create_future, create_future_of, current_task_id,
-    format_call_graph,
+    AsFutureRef, LoopTasks, Resource, ResourceState, RunError, Scope, Task, TaskBuilder, TaskState,
+    WaitGraph, Waiter, bare_yield, capture_call_graph, create_future, create_future_of,
+    create_task, current_task, current_task_id, format_call_graph,
 };
 use ouroloop_testkit::TestLoop;
 
@@ -269,7 +269,7 @@ fn the_call_graph_shows_who_awaits_a_task() {
             .tasks()
             .map(|(depth, task)| (depth, &*task.name))
             .collect();
-        assert_eq!(seen, [(0, "inner"), (1, "left"), (2, "top"), (1, "right")]);
+        assert_eq!(seen, [(0, "inner"), (1, "left"), (1, "right"), (2, "top")]);
         let text = format_call_graph(&inner);
         assert!(
             text.contains("\n        * task \"top\" (see above)"),
@@ -287,4 +287,106 @@ fn the_graph_of_a_closed_loop_is_empty() {
     let test_loop = TestLoop::new();
     test_loop.close();
     assert_eq!(test_loop.wait_graph().to_string(), "no tasks");
+}
+
+/// Two tasks each of which waits for a thing of the other, as `wait` makes each of them wait.
+fn knot_of_two(world: &TestLoop, wait: impl AsyncFn(Rc<Thing>) + Clone + 'static) -> WaitGraph {
+    world.run(async move {
+        let keys = Rc::new(RefCell::new((0, 0)));
+        let make = |name: &str, of_other: fn(&(u64, u64)) -> u64| {
+            let (keys, wait) = (keys.clone(), wait.clone());
+            named(name, async move {
+                let holder = of_other(&keys.borrow());
+                wait(Thing::held_by("Thing", holder)).await;
+            })
+        };
+        let (ann, ben) = (make("ann", |keys| keys.1), make("ben", |keys| keys.0));
+        let key = |task: &Task<()>| task.as_future_ref().task_key().expect("it is a task");
+        *keys.borrow_mut() = (key(&ann), key(&ben));
+        bare_yield().await;
+        let graph = get_running_loop().expect("it runs").wait_graph();
+        ann.cancel();
+        ben.cancel();
+        graph
+    })
+}
+
+#[test]
+fn what_a_deadline_or_another_branch_may_end_is_no_cycle() {
+    let world = TestLoop::new();
+    let graph = knot_of_two(&world, async |thing| Waiter::on(thing).await);
+    assert_eq!(graph.cycles().len(), 1, "nothing else can end it: {graph}");
+    let graph = knot_of_two(&world, async |thing| {
+        let scope = Scope::new();
+        scope.handle().set_deadline(Some(Duration::from_secs(3600)));
+        let _ = scope.catch(Waiter::on(thing)).await;
+    });
+    assert!(graph.cycles().is_empty(), "the deadline ends it: {graph}");
+    let graph = knot_of_two(&world, async |thing| {
+        join_all(vec![Box::pin(Waiter::on(thing)), Box::pin(Waiter::new())]).await;
+    });
+    assert!(
+        graph.cycles().is_empty(),
+        "the other branch may go on: {graph}"
+    );
+}
+
+#[test]
+fn a_holder_of_another_loop_is_not_taken_for_a_task_of_this_one() {
+    let (here, there) = (TestLoop::new(), TestLoop::new());
+    let key = there.run(async {
+        let task = current_task().expect("this is one");
+        task.as_future_ref().task_key().expect("it is a task")
+    });
+    let graph = here.run(async move {
+        let task = create_task(async move { Waiter::on(Thing::held_by("Gate", key)).await });
+        bare_yield().await;
+        let graph = get_running_loop().expect("it runs").wait_graph();
+        task.cancel();
+        graph
+    });
+    assert!(graph.cycles().is_empty());
+    assert!(graph.tasks()[1].waits_for[0].holders.is_empty());
+    let text = graph.to_string();
+    assert!(
+        text.contains("Gate (locked, by a task of another loop)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_graph_with_many_cycles_is_written_in_no_time() {
+    let world = TestLoop::new();
+    let begun = std::time::Instant::now();
+    world.run(async {
+        let mut all = Vec::new();
+        for _ in 0..2_000 {
+            let keys = Rc::new(RefCell::new((0, 0)));
+            let make = |of_other: fn(&(u64, u64)) -> u64| {
+                let keys = keys.clone();
+                create_task(async move {
+                    let holder = of_other(&keys.borrow());
+                    Waiter::on(Thing::held_by("Thing", holder)).await;
+                })
+            };
+            let (one, two) = (make(|keys| keys.1), make(|keys| keys.0));
+            let key = |task: &Task<()>| task.as_future_ref().task_key().expect("it is one");
+            *keys.borrow_mut() = (key(&one), key(&two));
+            all.extend([one, two]);
+        }
+        bare_yield().await;
+        let graph = get_running_loop().expect("it runs").wait_graph();
+        assert_eq!(graph.cycles().len(), 2_000);
+        assert_eq!(graph.to_string().matches("\ntask ").count(), 49);
+        assert_eq!(graph.to_dot().matches("shape=box").count(), 4_001);
+        for task in all {
+            task.cancel();
+        }
+    });
+    // A look at each cycle for each task took a minute.
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
 }
