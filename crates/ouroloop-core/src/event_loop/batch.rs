@@ -243,12 +243,12 @@ impl LoopRef {
     }
 
     fn report_panic(&self, current: Current, panic: PanicPayload) {
-        let mut context = ExceptionContext::new("Exception in callback").with_panic(panic);
-        if let Current::Call(created_at) = current {
-            context = context.with_created_at(created_at);
-        }
+        let context = ExceptionContext::new("Exception in callback").with_panic(panic);
         self.contain("Exception while reporting a panic", || {
-            let context = context.with_source(self.describe(current));
+            let context = match current {
+                Current::Call(place) => context.with_source("<Handle>").with_created_at(place),
+                current => context.with_source(self.describe(current)),
+            };
             self.call_exception_handler(context);
         });
     }

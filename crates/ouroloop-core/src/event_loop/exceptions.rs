@@ -1,5 +1,6 @@
 //! The exception handler, and debug mode.
 
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl LoopRef {
     /// Logs an error. Without a `tracing` subscriber it goes to the standard error stream.
     pub fn default_exception_handler(&self, context: &ExceptionContext) {
         if nobody_listens() {
-            eprintln!("{context}");
+            to_stderr(&context.to_string());
         } else {
             tracing::error!(target: "ouroloop::core", loop_id = self.id().index(), "{context}");
         }
@@ -105,7 +106,7 @@ impl LoopRef {
     /// ```
     pub fn warn(&self, message: &str) {
         if nobody_listens() {
-            eprintln!("{message}");
+            to_stderr(message);
         } else {
             tracing::warn!(target: "ouroloop::core", loop_id = self.id().index(), "{message}");
         }
@@ -188,6 +189,12 @@ impl LoopRef {
             ));
         }
     }
+}
+
+/// Writes a line at once; one that cannot be written is lost. `eprintln!` would panic, and in a destructor
+/// end the process.
+fn to_stderr(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Whether what is logged through `tracing` would be lost.

@@ -18,6 +18,8 @@ mod lifecycle;
 mod readers;
 /// `IoSource`.
 mod sources;
+/// What is said where nobody can be told.
+mod stderr;
 /// The public steps.
 mod steps;
 /// What comes from other threads.

@@ -107,8 +107,8 @@ fn a_callback_that_panics_is_reported_with_its_line_and_the_loop_goes_on() {
     assert_eq!(
         reports,
         [
-            "Exception in callback in <Handle created at misuse/promises.rs:_> created at misuse/promises.rs:_: panicked: in a callback",
-            "Exception in callback in <Handle created at misuse/promises.rs:_> created at misuse/promises.rs:_: panicked: in a done-callback",
+            "Exception in callback in <Handle> created at misuse/promises.rs:_: panicked: in a callback",
+            "Exception in callback in <Handle> created at misuse/promises.rs:_: panicked: in a done-callback",
         ]
     );
 }
