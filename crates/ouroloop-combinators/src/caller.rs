@@ -37,11 +37,22 @@ impl Caller {
 
     pub(crate) fn check_running(self) {
         if running_loop_id().is_none() {
-            panic!(
-                "{} at {}: no running event loop; await it in a task of a loop, as in `ouroloop::run(async {{ .. }})`",
-                self.function, self.place
-            );
+            self.panic_without_loop();
         }
+    }
+
+    pub(crate) fn running_loop(self) -> EventLoop {
+        match get_running_loop() {
+            Ok(event_loop) => event_loop,
+            Err(_) => self.panic_without_loop(),
+        }
+    }
+
+    fn panic_without_loop(self) -> ! {
+        panic!(
+            "{} at {}: no running event loop; await it in a task of a loop, as in `ouroloop::run(async {{ .. }})`",
+            self.function, self.place
+        );
     }
 }
 

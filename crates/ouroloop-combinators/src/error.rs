@@ -78,24 +78,38 @@ impl From<AwaitError> for io::Error {
 #[error("what was awaited gave an error; await it to have that error")]
 pub(crate) struct ErrorIsValue;
 
-/// `wait` was given nothing to wait for: asyncio's ValueError. Check that the collection is not empty
-/// first.
+/// Why `wait` cannot wait.
 ///
 /// # Examples
 ///
 /// ```
-/// use ouroloop::{EmptySetError, Task, wait};
+/// use ouroloop::{Task, WaitError, wait};
 ///
 /// ouroloop::run(async {
 ///     let nothing: [Task<()>; 0] = [];
-///     assert_eq!(wait(nothing).await.unwrap_err(), EmptySetError);
+///     assert_eq!(wait(nothing).await.unwrap_err(), WaitError::EmptySet);
 /// })?;
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[doc(alias = "ValueError")]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, thiserror::Error)]
-#[error("the set of tasks is empty; check that before waiting for it")]
-pub struct EmptySetError;
+#[doc(alias = "EmptySetError")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// There is nothing to wait for: asyncio's ValueError. Check that the collection is not empty first.
+    #[error("the set of tasks is empty; check that before waiting for it")]
+    EmptySet,
+    /// One that is pending belongs to a loop that was closed. Wait for it before the run ends.
+    #[error(
+        "the event loop of one of them was closed before it was done; wait for it before the run ends"
+    )]
+    LoopClosed,
+    /// One that is pending belongs to a different loop. Wait for it there.
+    #[error(
+        "one of them belongs to a different event loop; wait for it there, or use `call_soon_threadsafe`"
+    )]
+    WrongLoop,
+}
 
 /// What failed in a [`TaskGroup`](crate::TaskGroup), in the order in which it failed; the error of
 /// the group's body comes last. Python's `ExceptionGroup`.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -291,6 +292,18 @@ pub enum TaskGroupError {
     /// It was cancelled, or something in it failed. Let the error go on.
     #[error("the task group is shutting down; return from its body")]
     ShuttingDown,
+}
+
+impl From<TaskGroupError> for TaskError {
+    fn from(error: TaskGroupError) -> TaskError {
+        TaskError::failed(error)
+    }
+}
+
+impl From<TaskGroupError> for io::Error {
+    fn from(error: TaskGroupError) -> io::Error {
+        io::Error::other(error)
+    }
 }
 
 /// What a child of a group may give: a `Result`, or nothing. Programs need not name it.

@@ -16,7 +16,7 @@ mod wait_for;
 mod watched;
 
 pub use as_completed::{AsCompleted, as_completed};
-pub use error::{AwaitError, EmptySetError, ExceptionGroup, TimeoutError};
+pub use error::{AwaitError, ExceptionGroup, TimeoutError, WaitError};
 pub use gather::{
     Gather, GatherAll, GatherMode, Gathering, GatheringAll, Plain, ReturnExceptions, ReturnResults,
     Values, gather,

@@ -1,7 +1,7 @@
 //! The end of a run: what is left over is cancelled, and waited for.
 
-use ouroloop_core::{ExceptionContext, LoopRef};
-use ouroloop_task::{Cancelled, CancelledBy, Eventual, LoopTasks, RunError, TaskRef};
+use ouroloop_core::LoopRef;
+use ouroloop_task::{Cancelled, CancelledBy, Eventual, LoopTasks, RunError};
 
 use crate::gather::gather_on;
 
@@ -15,7 +15,7 @@ use crate::gather::gather_on;
 ///
 /// [`RunError::Loop`] if the loop is closed or a loop is running in this thread; [`RunError::Stopped`] if
 /// something stops the loop meanwhile, and [`RunError::Deadlock`] if on virtual time a task refuses to
-/// end. What the tasks fail with goes to the loop's exception handler.
+/// end. What the tasks fail with goes to the loop's exception handler, in the context of each.
 ///
 /// # Examples
 ///
@@ -48,21 +48,7 @@ pub fn cancel_all_tasks(event_loop: &LoopRef) -> Result<(), RunError> {
     // What each ended with is looked at below.
     let _ = event_loop.run_until_complete(gathering)?;
     for task in &tasks {
-        report(event_loop, task);
+        task.report_exception("unhandled exception during run() shutdown");
     }
     Ok(())
-}
-
-fn report(event_loop: &LoopRef, task: &TaskRef) {
-    let future = task.as_future_ref();
-    if task.cancelled() || !future.ended_in_error() {
-        return;
-    }
-    let mut context = ExceptionContext::new("unhandled exception during run() shutdown")
-        .with_source(format!("task {:?}", task.name()))
-        .with_created_at(task.created_at());
-    if let Some(error) = future.exception() {
-        context = context.with_exception(error);
-    }
-    event_loop.call_exception_handler(context);
 }

@@ -9,10 +9,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ouroloop_task::{AsFutureRef, Eventual, FutureRef, Task, Waiter};
+use ouroloop_core::LoopRef;
+use ouroloop_task::{AsFutureRef, Eventual, FutureRef, Task, TaskError, Waiter};
 
 use crate::caller::Caller;
-use crate::error::EmptySetError;
+use crate::error::WaitError;
 use crate::timeout::from_now;
 use crate::watched::Watch;
 
@@ -80,7 +81,9 @@ pub const FIRST_EXCEPTION: ReturnWhen = ReturnWhen::FirstException;
 ///
 /// # Errors
 ///
-/// [`EmptySetError`] if there is nothing to wait for.
+/// [`WaitError::EmptySet`] if there is nothing to wait for; [`WaitError::WrongLoop`] and
+/// [`WaitError::LoopClosed`] if one that is not done belongs to another loop, or to one that is closed: it would
+/// be waited for in vain. Whether it does is looked at once, at the first poll.
 ///
 /// # Cancellation
 ///
@@ -251,17 +254,21 @@ impl<W: ResultTask + ?Sized> ResultTask for Rc<W> {
 impl<W> Unpin for Wait<W> {}
 
 impl<W: AsFutureRef> Future for Wait<W> {
-    type Output = Result<(Vec<W>, Vec<W>), EmptySetError>;
+    type Output = Result<(Vec<W>, Vec<W>), WaitError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if this.items.is_empty() {
-            return Poll::Ready(Err(EmptySetError));
+            return Poll::Ready(Err(WaitError::EmptySet));
         }
         let (waiter, _) = match &mut this.waiting {
             Some(waiting) => waiting,
             None => {
+                let event_loop = this.caller.running_loop();
                 let futures = this.items.iter().map(W::as_future_ref);
+                if let Some(error) = futures.clone().find_map(|it| misuse(&it, &event_loop)) {
+                    return Poll::Ready(Err(error));
+                }
                 let (waiter, watch) = watch(futures, this.return_when, this.caller);
                 if let Some(limit) = this.limit {
                     // The loop is running, so it is not closed.
@@ -279,14 +286,24 @@ impl<W: AsFutureRef> Future for Wait<W> {
     }
 }
 
+/// Why waiting for one of them in this loop would never end, if so.
+fn misuse(future: &FutureRef, event_loop: &LoopRef) -> Option<WaitError> {
+    future.misuse_on(event_loop).map(|error| match error {
+        TaskError::LoopClosed => WaitError::LoopClosed,
+        _ => WaitError::WrongLoop,
+    })
+}
+
 /// Calls back when enough of them are done.
 fn watch(
     futures: impl Iterator<Item = FutureRef>,
     return_when: ReturnWhen,
     caller: Caller,
 ) -> (Waiter, Watch) {
-    caller.check_running();
     let watch = Watch::new(caller);
+    if return_when != ReturnWhen::AllCompleted {
+        watch.any_is_enough();
+    }
     let waiter = Waiter::on(watch.watched());
     let mut seen = HashSet::new();
     let unique: Vec<_> = futures

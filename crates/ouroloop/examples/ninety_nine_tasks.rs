@@ -18,8 +18,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use ouroloop::{
-    EmptySetError, EventLoop, LoopTasks, Task, TaskError, create_task, gather, new_event_loop,
-    sleep, wait,
+    EventLoop, LoopTasks, Task, TaskError, WaitError, create_task, gather, new_event_loop, sleep,
+    wait,
 };
 
 async fn do_something(t: u64) -> String {
@@ -40,7 +40,7 @@ async fn main1() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn main2() -> Result<(Vec<Task<String>>, Vec<Task<String>>), EmptySetError> {
+async fn main2() -> Result<(Vec<Task<String>>, Vec<Task<String>>), WaitError> {
     wait(make_tasks()).await
 }
 

@@ -1,6 +1,7 @@
 //! What the attributes `main` and `test` expand to. Not for others: it changes without notice.
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
 
 use crate::Runner;
@@ -107,6 +108,7 @@ impl TestOptions {
 }
 
 /// Runs a program's main function; its value says how the program ends, unless the loop failed it.
+#[track_caller]
 pub fn run_main<F>(options: MainOptions, main: F) -> ExitCode
 where
     F: Future + 'static,
@@ -119,7 +121,8 @@ where
     match runner.run_and_close(main) {
         Ok(value) => value.report(),
         Err(error) => {
-            eprintln!("Error: {error}");
+            // `eprintln!` would panic if it cannot be written.
+            let _ = writeln!(io::stderr(), "Error: {error}");
             ExitCode::FAILURE
         }
     }

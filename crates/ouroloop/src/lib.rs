@@ -11,10 +11,10 @@ pub mod __private;
 pub mod lowlevel;
 
 pub use ouroloop_combinators::{
-    ALL_COMPLETED, AsCompleted, AwaitError, EmptySetError, ExceptionGroup, FIRST_COMPLETED,
-    FIRST_EXCEPTION, Gather, Gathering, ReturnWhen, Shield, TaskGroup, TaskGroupError, Timeout,
-    TimeoutError, TimeoutStateError, Wait, as_completed, gather, shield, sleep, task_group,
-    timeout, timeout_at, timeout_scope, timeout_scope_at, wait, wait_for,
+    ALL_COMPLETED, AsCompleted, AwaitError, ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION,
+    Gather, Gathering, ReturnWhen, Shield, TaskGroup, TaskGroupError, Timeout, TimeoutError,
+    TimeoutStateError, Wait, WaitError, as_completed, gather, shield, sleep, task_group, timeout,
+    timeout_at, timeout_scope, timeout_scope_at, wait, wait_for,
 };
 pub use ouroloop_core::{
     Builder, Clock, Context, ContextToken, ContextVar, EventLoop, ExceptionContext,

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use ouroloop::{
-    AwaitError, BrokenBarrierError, Cancelled, CancelledBy, EmptySetError, ExceptionGroup,
-    GetError, InvalidState, NoPartiesError, NotAcquired, PutError, QueueShutDown, ReleasedTooOften,
-    TaskDoneTooOften, TaskError, TaskGroupError, TimeoutError, TimeoutStateError,
+    AwaitError, BrokenBarrierError, Cancelled, CancelledBy, ExceptionGroup, GetError, InvalidState,
+    NoPartiesError, NotAcquired, PutError, QueueShutDown, ReleasedTooOften, TaskDoneTooOften,
+    TaskError, TaskGroupError, TimeoutError, TimeoutStateError, WaitError,
 };
 
 /// An error that a scenario raises, by Python's name.
@@ -119,9 +119,12 @@ impl From<ExceptionGroup> for Error {
     }
 }
 
-impl From<EmptySetError> for Error {
-    fn from(_: EmptySetError) -> Error {
-        Error::VALUE_ERROR
+impl From<WaitError> for Error {
+    fn from(error: WaitError) -> Error {
+        match error {
+            WaitError::EmptySet => Error::VALUE_ERROR,
+            error => Error::Unexpected(error.to_string()),
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use ouroloop_core::{LoopError, LoopRef};
-use ouroloop_task::{Delegate, FutureRef, LoopTasks, Promise, PromiseFuture, TaskError};
+use ouroloop_task::{
+    AsFutureRef, Delegate, FutureRef, LoopTasks, Promise, PromiseFuture, TaskError,
+};
 
 use crate::error::ErrorIsValue;
 
@@ -24,6 +26,8 @@ pub(crate) struct Core {
     /// Ends of children that came before `settle`: their places.
     early: RefCell<Vec<usize>>,
     reading: OnceCell<Reading>,
+    /// Whether another core counts the children in its place.
+    given_up: Cell<bool>,
 }
 
 struct Reading {
@@ -80,6 +84,7 @@ impl Core {
             first_failed: Cell::new(None),
             early: RefCell::new(Vec::new()),
             reading: OnceCell::new(),
+            given_up: Cell::new(false),
         });
         for &place in &core.children.unique {
             let child = &core.children.all[place];
@@ -106,13 +111,27 @@ impl Core {
         self.first_failed.get()
     }
 
+    /// Gathers the same children anew, for who was polled and is then read in another way: an outer promise
+    /// that has ended in an error cannot take it back.
+    #[track_caller]
+    pub(crate) fn again(self: &Rc<Core>) -> Rc<Core> {
+        let event_loop = self.outer().as_future_ref().event_loop();
+        let Ok(core) = Core::new(&event_loop, self.children.all.clone()) else {
+            // The loop is closed, and the promise with it.
+            return self.clone();
+        };
+        self.given_up.set(true);
+        self.outer().as_future_ref().mark_retrieved();
+        core
+    }
+
     /// Says how the results are to be read, and counts the children that are done already.
     pub(crate) fn settle(&self, return_exceptions: bool, failed: Box<dyn Fn(usize) -> bool>) {
         let reading = Reading {
             return_exceptions,
             failed,
         };
-        // The first way counts: one that was polled is settled.
+        // One that was polled is settled, in the same way.
         let _ = self.reading.set(reading);
         for place in self.early.take() {
             self.child_done(place, &self.children.all[place]);
@@ -120,6 +139,9 @@ impl Core {
     }
 
     fn child_done(&self, place: usize, child: &FutureRef) {
+        if self.given_up.get() {
+            return;
+        }
         let Some(reading) = self.reading.get() else {
             self.early.borrow_mut().push(place);
             return;

@@ -4,6 +4,7 @@ mod core;
 mod mode;
 pub(crate) mod tuple;
 
+use std::any::TypeId;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -115,7 +116,8 @@ where
 /// A gather whose results nobody has asked for yet: await it, or say how to read it.
 ///
 /// Its tasks run already. It is awaited as it is where the outputs are `Result`s with one error type that is
-/// made of a [`TaskError`] too; else call [`values`](Gather::values).
+/// made of a [`TaskError`] too; else call [`values`](Gather::values). One that was polled, as in a `select`, and has
+/// not given its results yet may still be read in another way: nothing is lost.
 ///
 /// # Cancellation
 ///
@@ -141,15 +143,26 @@ pub struct Gather<T: 'static> {
 }
 
 impl<T: 'static> Gather<T> {
+    #[track_caller]
     fn read_as<M: GatherMode<T>>(self) -> Gathering<T, M> {
-        M::prepare(&self.items);
-        let items = self.items.clone();
-        self.core.settle(
-            M::RETURN_EXCEPTIONS,
-            Box::new(move |place| M::failed(&items[place])),
-        );
+        let core = match &self.value {
+            // Settled already; to say so again would make errors unread that were looked at.
+            Some(_) if TypeId::of::<M>() == TypeId::of::<Plain>() => self.core,
+            polled => {
+                let core = polled
+                    .as_ref()
+                    .map_or(self.core.clone(), |_| self.core.again());
+                M::prepare(&self.items);
+                let items = self.items.clone();
+                core.settle(
+                    M::RETURN_EXCEPTIONS,
+                    Box::new(move |place| M::failed(&items[place])),
+                );
+                core
+            }
+        };
         Gathering {
-            core: self.core,
+            core,
             items: self.items,
             mode: PhantomData,
         }
@@ -177,6 +190,7 @@ impl<T: 'static> Gather<T> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn values(self) -> Gathering<T, Values> {
         self.read_as()
     }
@@ -206,6 +220,7 @@ impl<T: 'static> Gather<T> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn return_results(self) -> Gathering<T, ReturnResults> {
         self.read_as()
     }
@@ -241,6 +256,7 @@ impl<T: 'static, E: 'static> Gather<Result<T, E>> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn return_exceptions(self) -> Gathering<Result<T, E>, ReturnExceptions>
     where
         E: From<TaskError>,

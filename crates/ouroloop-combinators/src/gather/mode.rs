@@ -51,7 +51,7 @@ pub trait GatherMode<T: 'static>: sealed::Sealed {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: 'static {}
 }
 
 /// The first error wins: `Result<Vec<T>, E>` of children that give `Result<T, E>`. See

@@ -4,10 +4,13 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ouroloop_core::{LoopError, LoopRef};
-use ouroloop_task::{AsFutureRef, Eventual, FutureRef, IntoTask, PromiseValue, TaskError};
+use ouroloop_task::{
+    AsFutureRef, CallbackId, Eventual, FutureRef, IntoTask, PromiseValue, TaskError,
+};
 
 use super::core::Core;
 use super::mode::{Plain, ReturnExceptions, ReturnResults, Values};
@@ -96,7 +99,30 @@ pub fn gather_tuple<G: GatherTuple>(awaitables: G) -> GatherAll<G> {
 
 /// What [`gather!`](crate::gather!) gives: await it, or say how to read it.
 ///
-/// What it runs has begun; nothing is lost by saying later how to read it.
+/// What it runs has begun; nothing is lost by saying later how to read it, also if it was polled, as in a `select`,
+/// and has not given its results yet.
+///
+/// # Errors
+///
+/// Awaiting it as it is gives the first error of the type that all share.
+///
+/// # Cancellation
+///
+/// As described for the function [`gather`](crate::gather()).
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::gather;
+/// use std::io;
+///
+/// ouroloop::run(async {
+///     let both = gather!(async { io::Result::Ok(1) }, async { io::Result::Ok("one") });
+///     assert_eq!(both.await?, (1, "one"));
+///     io::Result::Ok(())
+/// })?.unwrap();
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "the results are lost unless the gather is awaited"]
 pub struct GatherAll<G: GatherTuple> {
     core: Rc<Core>,
@@ -110,6 +136,14 @@ impl<G: GatherTuple> Unpin for GatherAll<G> {}
 impl<G: GatherTuple> GatherAll<G> {
     /// Gives the outputs as they are, of whatever types: only a panic or a cancellation is an error.
     ///
+    /// # Errors
+    ///
+    /// Awaiting it gives the first [`TaskError`] that a child ended with, or the cancellation of the gather itself.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for the function [`gather`](crate::gather()).
+    ///
     /// # Examples
     ///
     /// ```
@@ -121,11 +155,37 @@ impl<G: GatherTuple> GatherAll<G> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn values(self) -> GatheringAll<G, Values> {
         self.read_as()
     }
 
     /// Gives what became of each: its output, or the panic or cancellation that ended it.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives a [`TaskError`] only when the gather itself was cancelled.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for the function [`gather`](crate::gather()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::{create_task, gather};
+    /// use std::future::pending;
+    ///
+    /// ouroloop::run(async {
+    ///     let never = create_task(pending::<u32>());
+    ///     never.cancel();
+    ///     let (never, text) = gather!(never, async { "one" }).return_results().await.unwrap();
+    ///     assert!(never.unwrap_err().is_cancelled());
+    ///     assert_eq!(text.unwrap(), "one");
+    /// })?;
+    /// # Ok::<(), ouroloop::RunError>(())
+    /// ```
+    #[track_caller]
     pub fn return_results(self) -> GatheringAll<G, ReturnResults> {
         self.read_as()
     }
@@ -133,7 +193,13 @@ impl<G: GatherTuple> GatherAll<G> {
     /// Gives every result, each with its own error type: asyncio's `return_exceptions=True`. Failures and
     /// cancellations do not end it early.
     ///
-    /// Awaiting it can still give an error: when the gather itself was cancelled.
+    /// # Errors
+    ///
+    /// Awaiting it gives a [`TaskError`] only when the gather itself was cancelled.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for the function [`gather`](crate::gather()).
     ///
     /// # Examples
     ///
@@ -154,6 +220,7 @@ impl<G: GatherTuple> GatherAll<G> {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[track_caller]
     pub fn return_exceptions(self) -> GatheringAll<G, ReturnExceptions>
     where
         G: FallibleTuple,
@@ -161,9 +228,38 @@ impl<G: GatherTuple> GatherAll<G> {
         self.read_as()
     }
 
-    fn read_as<M: TupleMode<G>>(self) -> GatheringAll<G, M> {
+    /// Gives a handle to keep: it can be asked and cancelled, and awaited later.
+    ///
+    /// What it runs does so whether this is called or not. [`GatheringAll`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it gives the first error.
+    ///
+    /// # Cancellation
+    ///
+    /// As described for the function [`gather`](crate::gather()).
+    #[track_caller]
+    pub fn start(self) -> GatheringAll<G, Plain>
+    where
+        G: PlainTuple,
+    {
+        self.read_as()
+    }
+
+    #[track_caller]
+    fn read_as<M: TupleMode<G>>(mut self) -> GatheringAll<G, M> {
+        // One that was polled is settled as it is; to say so again would make errors unread that were looked at.
+        let wait = match self.wait.take() {
+            Some(wait) if !M::ANEW => wait,
+            Some(_) => {
+                self.core = self.core.again();
+                self.settle::<M>()
+            }
+            None => self.settle::<M>(),
+        };
         GatheringAll {
-            wait: self.settle::<M>(),
+            wait,
             core: self.core,
             children: self.children,
             mode: PhantomData,
@@ -199,7 +295,35 @@ where
     }
 }
 
-/// The future of [`gather!`](crate::gather!).
+/// A gather of different types under way, as asyncio's `gather` returns it: it can be kept, asked, cancelled, and
+/// awaited.
+///
+/// # Errors
+///
+/// As the way of reading says: see [`GatherAll`] and its methods.
+///
+/// # Cancellation
+///
+/// As described for the function [`gather`](crate::gather()). Dropping it cancels nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::{TaskError, gather, sleep};
+/// use std::time::Duration;
+///
+/// async fn hour() -> Result<&'static str, TaskError> {
+///     sleep(Duration::from_secs(3600)).await;
+///     Ok("late")
+/// }
+///
+/// ouroloop::run(async {
+///     let both = gather!(hour(), async { Ok(1) }).start();
+///     assert!(both.cancel() && !both.done());
+///     assert!(both.await.unwrap_err().is_cancelled());
+/// })?;
+/// # Ok::<(), ouroloop::RunError>(())
+/// ```
 #[must_use = "the results are lost unless the gather is awaited"]
 pub struct GatheringAll<G: GatherTuple, M> {
     core: Rc<Core>,
@@ -209,6 +333,41 @@ pub struct GatheringAll<G: GatherTuple, M> {
 }
 
 impl<G: GatherTuple, M> Unpin for GatheringAll<G, M> {}
+
+impl<G: GatherTuple, M> GatheringAll<G, M> {
+    /// Asks all children that are not done to cancel; false if none accepted.
+    ///
+    /// # Ordering
+    ///
+    /// It is not done at once: it waits for the first that ends cancelled, or with
+    /// `return_exceptions` for all.
+    pub fn cancel(&self) -> bool {
+        self.as_future_ref().cancel()
+    }
+
+    /// Asks all children that are not done to cancel, with a message; false if none accepted.
+    pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
+        self.as_future_ref().cancel_with(message)
+    }
+
+    /// Tells whether it has its outcome.
+    pub fn done(&self) -> bool {
+        self.core.outer().done()
+    }
+
+    /// Calls `callback` through the loop once it is done: see
+    /// [`FutureRef::add_done_callback`] for when.
+    #[track_caller]
+    pub fn add_done_callback(&self, callback: impl FnOnce(&FutureRef) + 'static) -> CallbackId {
+        self.as_future_ref().add_done_callback(callback)
+    }
+}
+
+impl<G: GatherTuple, M> AsFutureRef for GatheringAll<G, M> {
+    fn as_future_ref(&self) -> FutureRef {
+        self.core.outer().as_future_ref()
+    }
+}
 
 impl<G: GatherTuple, M: TupleMode<G>> Future for GatheringAll<G, M> {
     type Output = M::Output;
@@ -237,6 +396,8 @@ pub trait TupleMode<G: GatherTuple> {
     type Output;
     /// Whether failures do not end it early.
     const RETURN_EXCEPTIONS: bool;
+    /// Whether one that was awaited as it is has to be counted anew to be read so.
+    const ANEW: bool = true;
 
     /// Tells the children what is an error.
     fn prepare(_children: &G::Children) {}
@@ -254,6 +415,7 @@ pub trait TupleMode<G: GatherTuple> {
 impl<G: PlainTuple> TupleMode<G> for Plain {
     type Output = Result<G::Values, G::Error>;
     const RETURN_EXCEPTIONS: bool = false;
+    const ANEW: bool = false;
 
     fn prepare(children: &G::Children) {
         G::prepare(children);

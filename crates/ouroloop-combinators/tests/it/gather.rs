@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::future::{IntoFuture, pending};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
-use ouroloop_combinators::{gather, sleep};
+use ouroloop_combinators::{gather, sleep, wait};
 use ouroloop_task::{
     AsFutureRef, Eventual, IntoTask, TaskBuilder, TaskError, bare_yield, catch_cancelled,
     create_future, create_task,
@@ -555,4 +557,77 @@ fn the_macro_is_read_after_its_children_are_done_all_the_same() {
         sleep(ms(1)).await;
         assert_eq!(failed.await.expect_err("it failed").to_string(), "first");
     });
+}
+
+#[test]
+fn a_gather_that_was_polled_and_is_then_read_in_another_way_loses_nothing() {
+    let test_loop = TestLoop::new();
+    test_loop.run(async {
+        for wait_first in [0, 5, 15] {
+            let mut list = gather([
+                create_task(fail_after(10, "late")),
+                create_task(ok_after(20, 7)),
+            ]);
+            let mut tuple = gather!(fail_after(10, "late"), ok_after(20, 7));
+            assert!(poll_once(&mut list).await.is_none());
+            assert!(poll_once(&mut tuple).await.is_none());
+            sleep(ms(wait_first)).await;
+            let all = list.return_exceptions().await.expect("nobody cancels it");
+            assert_eq!(all[0].as_ref().unwrap_err().text(), "late");
+            assert_eq!(*all[1].as_ref().expect("it has a value"), 7);
+            let (late, seven) = tuple.return_exceptions().await.expect("nobody cancels it");
+            assert_eq!(late.unwrap_err().text(), "late");
+            assert_eq!(seven.expect("it has a value"), 7);
+
+            let mut list = gather([fail_after(10, "late")]);
+            let mut tuple = gather!(fail_after(10, "late"));
+            assert!(poll_once(&mut list).await.is_none());
+            assert!(poll_once(&mut tuple).await.is_none());
+            sleep(ms(wait_first)).await;
+            let values = list.values().await.expect("it is a value");
+            assert_eq!(values[0].as_ref().unwrap_err().text(), "late");
+            let ends = tuple.return_results().await.expect("nobody cancels it");
+            assert_eq!(ends.0.expect("it is a value").unwrap_err().text(), "late");
+        }
+        let mut same = gather([fail_after(20, "second"), fail_after(10, "first")]);
+        assert!(poll_once(&mut same).await.is_none());
+        sleep(ms(30)).await;
+        let first = same.start().await.unwrap_err();
+        assert_eq!(first.text(), "first", "in the same way it counts on");
+    });
+    assert_eq!(test_loop.take_reports(), [""; 0]);
+}
+
+#[test]
+fn a_gather_of_different_types_can_be_kept_asked_and_cancelled() {
+    run(async {
+        let both = gather!(ok_after(10, 1), async { Ok::<_, Failure>("one") }).start();
+        let told = Rc::new(Cell::new(false));
+        let tell = told.clone();
+        both.add_done_callback(move |gather| tell.set(gather.done()));
+        let (done, _) = wait([both.as_future_ref()])
+            .timeout(ms(5))
+            .await
+            .expect("one");
+        assert!(done.is_empty() && !both.done());
+        let (done, _) = wait([&both]).await.expect("one");
+        assert!(done.len() == 1 && both.done() && told.get());
+        assert!(!both.cancel(), "it is done");
+        assert_eq!(both.await.expect("both have values"), (1, "one"));
+
+        let never = create_task(pending::<()>());
+        let kept = gather!(&never, ok_after(10, 1)).return_results();
+        assert!(kept.cancel_with("enough") && !kept.done());
+        assert_eq!(cancel_message(kept.await).as_deref(), Some("enough"));
+        assert!(never.cancelled());
+    });
+}
+
+/// What it gives if it is polled once, in the task that is being polled.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

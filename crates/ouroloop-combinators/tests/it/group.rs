@@ -653,3 +653,20 @@ fn leaving_takes_as_long_as_in_asyncio() {
         assert_eq!((count, polls.get()), (2, 1));
     });
 }
+
+#[test]
+fn a_body_may_have_any_error_type_that_a_task_has() {
+    run(async {
+        let sum = task_group(async |tg| {
+            let one = tg.create_task(async { Ok::<_, io::Error>(1) })?;
+            let two = tg.create_task(async { Ok::<_, io::Error>(2) })?;
+            Ok::<_, io::Error>(one.await? + two.await?)
+        });
+        assert_eq!(sum.await.expect("nobody fails"), 3);
+        let sum = task_group(async |tg| {
+            let one = tg.create_task(async { Ok::<_, TaskError>(1) })?;
+            Ok::<_, TaskError>(one.await?)
+        });
+        assert_eq!(sum.await.expect("nobody fails"), 1);
+    });
+}

@@ -3,7 +3,9 @@
 use std::future::IntoFuture;
 use std::rc::Rc;
 
-use ouroloop_combinators::{AwaitError, as_completed, gather, shield, wait_for};
+use ouroloop_combinators::{
+    AwaitError, FIRST_COMPLETED, WaitError, as_completed, gather, shield, wait, wait_for,
+};
 use ouroloop_core::{EventLoop, VirtualClock};
 use ouroloop_task::{AsFutureRef, LoopTasks, Promise, RunError, Task, TaskError, create_task};
 
@@ -48,12 +50,39 @@ fn each_combinator_ends_with_an_error() {
             waited,
             Err(AwaitError::Task(TaskError::WrongLoop))
         ));
+        let waited = wait([&*theirs]).return_when(FIRST_COMPLETED).await;
+        assert_eq!(waited.err().expect("it fails"), WaitError::WrongLoop);
+        let ours = create_task(async {});
+        let (ours, theirs_too) = (ours.as_future_ref(), theirs.as_future_ref());
+        let waited = wait([&ours, &theirs_too])
+            .return_when(FIRST_COMPLETED)
+            .await;
+        assert_eq!(waited, Err(WaitError::WrongLoop), "one of them is enough");
         assert!(!theirs.done() && !future.done(), "theirs goes on");
     });
     promise.set_result(7).expect("it is pending");
     let task = Rc::into_inner(task).expect("nobody else has it");
     assert!(matches!(other.run_until_complete(task), Ok(Ok(7))));
     other.close().expect("it does not run");
+}
+
+#[test]
+fn what_is_done_elsewhere_is_waited_for_as_any_other_and_what_was_closed_there_is_not() {
+    let (other, task, promise) = elsewhere();
+    promise.set_result(7).expect("it is pending");
+    let done = promise.future();
+    let never = other.create_future::<()>().expect("it is open");
+    let closed = never.future().as_future_ref();
+    other.close().expect("it does not run");
+    run(async move {
+        let (done, pending) = wait([done]).await.expect("it is done");
+        assert_eq!((done.len(), pending.len()), (1, 0));
+        let mut results = as_completed(done);
+        assert!(matches!(results.next().await, Some(Ok(7))));
+        assert_eq!(wait([closed]).await, Err(WaitError::LoopClosed));
+    });
+    assert!(matches!(task.result(), Err(TaskError::LoopClosed)));
+    drop(never);
 }
 
 #[test]

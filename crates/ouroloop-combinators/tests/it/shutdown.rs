@@ -5,7 +5,7 @@ use std::future::pending;
 use std::rc::Rc;
 
 use ouroloop_combinators::{cancel_all_tasks, shield, sleep, task_group, timeout};
-use ouroloop_core::LoopError;
+use ouroloop_core::{ContextVar, LoopError};
 use ouroloop_task::{
     CancelledBy, LoopTasks, RunError, Task, TaskBuilder, TaskError, bare_yield, catch_cancelled,
     create_task,
@@ -107,6 +107,38 @@ fn errors_of_clean_ups_are_reported_and_values_and_cancellations_are_not() {
     assert!(kept.iter().all(|task| task.done()));
     drop(kept);
     assert_eq!(test_loop.take_reports(), [""; 0], "they were reported once");
+}
+
+#[test]
+fn errors_of_clean_ups_are_reported_in_the_context_of_their_task() {
+    static REQUEST: ContextVar<u32> = ContextVar::new("request");
+    let test_loop = TestLoop::new();
+    let seen: Rc<RefCell<Vec<String>>> = Rc::default();
+    let keep = seen.clone();
+    test_loop.set_exception_handler(Some(Rc::new(move |_, report| {
+        let said = report.to_string();
+        let said = said.replace(&report.created_at().expect("a task").to_string(), "_");
+        keep.borrow_mut()
+            .push(format!("{:?} {said}", REQUEST.get()));
+    })));
+    for request in 1..3 {
+        let task = test_loop.create_task(async move {
+            REQUEST.set(request);
+            let _ = catch_cancelled(pending::<()>()).await;
+            quiet_panic("while cleaning")
+        });
+        drop(task.expect("it is open"));
+    }
+    test_loop.run(bare_yield());
+    cancel_all_tasks(&test_loop).expect("the loop can run");
+    let expected = ["1", "2"].map(|it| {
+        format!(
+            "Some({it}) unhandled exception during run() shutdown in task \"Task-{it}\" created at _: \
+             panicked: while cleaning"
+        )
+    });
+    assert_eq!(*seen.borrow(), expected);
+    assert_eq!(REQUEST.get(), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_combinators::{
-    ALL_COMPLETED, EmptySetError, FIRST_COMPLETED, FIRST_EXCEPTION, sleep, wait,
+    ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, WaitError, sleep, wait,
 };
 use ouroloop_task::{
     AsFutureRef, Task, TaskBuilder, TaskError, bare_yield, create_future, create_task,
@@ -180,7 +180,7 @@ fn nothing_to_wait_for_is_an_error() {
         let none: [Task<()>; 0] = [];
         let (count, ended) = hops(wait(&none)).await;
         assert_eq!(count, 0);
-        assert!(matches!(ended, Err(EmptySetError)));
+        assert!(matches!(ended, Err(WaitError::EmptySet)));
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::io::{self, Write};
 
 use super::{TaskWaits, WaitGraph};
 use crate::task_ref::TaskRef;
@@ -117,7 +118,8 @@ pub fn format_call_graph(task: &TaskRef) -> String {
 ///
 /// [`format_call_graph`] has an example.
 pub fn print_call_graph(task: &TaskRef) {
-    eprintln!("{}", format_call_graph(task));
+    // `eprintln!` would panic if it cannot be written.
+    let _ = writeln!(io::stderr(), "{}", format_call_graph(task));
 }
 
 impl CallGraph {

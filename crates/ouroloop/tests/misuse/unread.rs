@@ -117,7 +117,7 @@ fn an_error_of_a_promise_that_nobody_reads_is_reported_with_its_line() {
     assert_eq!(
         reports,
         [
-            "Promise exception was never retrieved created at misuse/unread.rs:_: cannot load the page: the cable is out"
+            "Promise exception was never retrieved in a promise created at misuse/unread.rs:_: cannot load the page: the cable is out"
         ]
     );
 }
