@@ -71,6 +71,8 @@ struct VirtualState {
     now_ns: Cell<u64>,
     auto_advance: Cell<bool>,
     lateness: Cell<Option<Lateness>>,
+    /// Counts how often the lateness was set.
+    lateness_epoch: Cell<u64>,
 }
 
 impl Default for VirtualState {
@@ -79,6 +81,7 @@ impl Default for VirtualState {
             now_ns: Cell::new(0),
             auto_advance: Cell::new(true),
             lateness: Cell::new(None),
+            lateness_epoch: Cell::new(0),
         }
     }
 }
@@ -167,6 +170,7 @@ impl VirtualClock {
     /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn set_lateness(&self, lateness: Option<Lateness>) {
+        self.0.lateness_epoch.set(self.0.lateness_epoch.get() + 1);
         drop(self.0.lateness.replace(lateness));
     }
 
@@ -184,9 +188,13 @@ impl VirtualClock {
     pub(crate) fn jump_to_deadline(&self, when_ns: u64) {
         let when_ns = when_ns.max(self.now_ns());
         let mut late = Duration::ZERO;
+        // Out of its place while it runs, since it may set another one.
+        let epoch = self.0.lateness_epoch.get();
         if let Some(mut lateness) = self.0.lateness.take() {
             late = lateness(Duration::from_nanos(when_ns - self.now_ns()));
-            self.0.lateness.set(Some(lateness));
+            if self.0.lateness_epoch.get() == epoch {
+                self.0.lateness.set(Some(lateness));
+            }
         }
         self.jump_to(when_ns.saturating_add(duration_to_ns(late)));
     }
@@ -267,6 +275,29 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         clock.advance(Duration::MAX);
         assert_eq!(clock.now_ns(), u64::MAX);
+    }
+
+    #[test]
+    fn lateness_may_set_another_or_none() {
+        let clock = VirtualClock::new();
+        let second = Duration::from_secs(1);
+        let own = clock.clone();
+        clock.set_lateness(Some(Box::new(move |_| {
+            own.set_lateness(Some(Box::new(move |_| 2 * second)));
+            second
+        })));
+        clock.jump_to_deadline(0);
+        assert_eq!(clock.now(), second);
+        clock.jump_to_deadline(0);
+        assert_eq!(clock.now(), 3 * second);
+        let own = clock.clone();
+        clock.set_lateness(Some(Box::new(move |_| {
+            own.set_lateness(None);
+            second
+        })));
+        clock.jump_to_deadline(0);
+        clock.jump_to_deadline(0);
+        assert_eq!(clock.now(), 4 * second);
     }
 
     #[test]
