@@ -1,8 +1,8 @@
 //! A lost update: what was read before an `await` is out of date after it.
 //!
-//! asyncio's own order hides the bug, so an ordinary test passes for ever. `cargo run --example
-//! lost_update` finds a schedule that shows it; `-- --fixed` explores the program without the bug,
-//! and `-- --replay SEED` repeats one schedule.
+//! asyncio's own order hides the bug, so an ordinary test passes for ever. `cargo run -p
+//! ouroloop-testkit --example lost_update` finds a schedule that shows it; `-- --fixed` explores the
+//! program without the bug, and `-- --replay SEED` repeats one schedule.
 
 #[path = "shared/command_line.rs"]
 mod command_line;
