@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use ouroloop_core::LoopError;
+use ouroloop_task::TaskError;
 
 /// What can go wrong with a stream, a server or a look-up.
 ///
@@ -124,6 +125,11 @@ pub enum NetError {
     #[error("the server is closed: start another one")]
     ServerClosed,
 
+    /// A task or a promise that was awaited ended without a value: so that `?` takes the errors of
+    /// tasks and gathers, too.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+
     /// The write side was ended with `write_eof` already. Write first.
     #[error("cannot write after write_eof(): write first")]
     WriteAfterEof,
@@ -204,6 +210,12 @@ impl From<NetError> for io::Error {
             }
             NetError::BindFailed { source, .. } | NetError::NameNotFound { source, .. } => {
                 source.kind()
+            }
+            NetError::Task(_) => {
+                let NetError::Task(error) = error else {
+                    unreachable!("it was one above")
+                };
+                return error.into();
             }
             NetError::WriteAfterEof => io::ErrorKind::BrokenPipe,
             NetError::AlreadyServing | NetError::LoopClosed | NetError::ServerClosed => {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
+use std::io;
 use std::rc::Rc;
 
 use ouroloop_combinators::{ExceptionGroup, TaskGroup, TaskGroupError, sleep, task_group, timeout};

@@ -5,9 +5,10 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_combinators::timeout;
+use ouroloop_combinators::{gather, timeout};
 use ouroloop_core::{get_running_loop, new_event_loop};
 use ouroloop_net::{LoopNet, NetError, Resolver, StreamReader, open_connection, start_server};
+use ouroloop_task::create_task;
 
 use crate::support::{pair_with_limit, run, run_on};
 
@@ -131,5 +132,27 @@ fn a_port_that_is_not_there_fails_for_each_of_many_at_once() {
             assert!(matches!(result, Err(NetError::ConnectFailed { .. })));
         }
         assert_eq!(get_running_loop().unwrap().statistics().io_sources, 0);
+    });
+}
+
+#[test]
+fn errors_of_tasks_and_gathers_become_its_own() {
+    async fn client(fails: bool) -> Result<u32, NetError> {
+        match fails {
+            true => Err(NetError::ConnectionLost),
+            false => Ok(1),
+        }
+    }
+    async fn both() -> Result<u32, NetError> {
+        let one = create_task(client(false)).await??;
+        let all = gather([client(false), client(true)]).await?;
+        Ok(one + all.len() as u32)
+    }
+    run(async {
+        assert!(matches!(both().await, Err(NetError::ConnectionLost)));
+        let cancelled = create_task(std::future::pending::<()>());
+        cancelled.cancel();
+        let error = NetError::from(cancelled.await.unwrap_err());
+        assert!(matches!(&error, NetError::Task(error) if error.is_cancelled()));
     });
 }
