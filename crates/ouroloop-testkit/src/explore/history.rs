@@ -7,7 +7,9 @@ use super::timeline;
 
 /// The steps of a run, with the names of those who took them.
 ///
-/// Displayed, it is a timeline with a column for each task. Two runs of one seed have equal histories.
+/// Displayed, it is a timeline with a column for each task, and says of those in it where they were
+/// created. Two runs of one test by one seed have equal histories, if they are started from the same
+/// line: there the task of the test is created. From different lines all but that is equal.
 ///
 /// # Examples
 ///
@@ -65,7 +67,9 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for actor in &self.actors {
+        let takes_part = timeline::takes_part(self);
+        let shown = self.actors.iter().zip(takes_part);
+        for (actor, _) in shown.filter(|(_, takes_part)| *takes_part) {
             // The callback that ends the run has the place of the test.
             let ends_run = |place: &str| !actor.is_task && self.is_place_of_test(place);
             if let Some(place) = actor.place.as_ref().filter(|place| !ends_run(place)) {

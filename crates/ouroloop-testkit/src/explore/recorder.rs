@@ -13,7 +13,7 @@ use ouroloop_core::{LoopRef, ReadyEntry};
 use super::history::{Actor, History, Step};
 
 /// Adds a line to the history of the run, under the task that is running: what it has read, what it
-/// is going to do. Does nothing where no run is explored.
+/// is going to do. Does nothing where no run is explored, nor before the first step of one.
 ///
 /// # Examples
 ///
@@ -30,8 +30,8 @@ pub fn note(text: impl Into<String>) {
     }
 }
 
-/// The seed of the run that goes on in this thread; 0 where none is explored. What a test draws by
-/// `Random::new(seed())` is repeated with the run.
+/// The seed of the run that goes on in this thread, from the making of the test's future on; 0 where
+/// none is explored. What a test draws by `Random::new(seed())` is repeated with the run.
 ///
 /// # Examples
 ///

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use ouroloop_combinators::cancel_all_tasks;
-use ouroloop_core::{Clock, EventLoop, LoopRef, VirtualClock, set_event_loop};
+use ouroloop_core::{Clock, EventLoop, LoopRef, PanicPayload, VirtualClock, set_event_loop};
 use ouroloop_task::{LoopTasks, TaskBuilder};
 
 use super::recorder::{Recorder, watch};
@@ -76,8 +77,9 @@ impl fmt::Display for Run {
 }
 
 #[track_caller]
-pub(super) fn run<F>(settings: &Exploration, seed: u64, test: F) -> (Run, Option<F::Output>)
+pub(super) fn run<M, F>(settings: &Exploration, seed: u64, test: M) -> (Run, Option<F::Output>)
 where
+    M: FnOnce() -> F,
     F: Future<Output: Verdict> + 'static,
 {
     let recorder = Recorder::new(seed, settings.steps_max);
@@ -147,19 +149,23 @@ fn make_loop(
 }
 
 #[track_caller]
-fn try_to_the_end<F>(
+fn try_to_the_end<M, F>(
     settings: &Exploration,
     event_loop: &EventLoop,
     recorder: &Recorder,
-    test: F,
+    test: M,
     output: &mut Option<F::Output>,
 ) -> Result<(), Reason>
 where
+    M: FnOnce() -> F,
     F: Future<Output: Verdict> + 'static,
 {
     event_loop
         .check_runnable()
         .map_err(|error| Reason::Run(error.to_string()))?;
+    // What a panic leaves in disorder is the caller's, who hears of it as the failure.
+    let test = catch_unwind(AssertUnwindSafe(test))
+        .map_err(|payload| Reason::Panicked(PanicPayload::from_payload(payload)))?;
     let options = TaskBuilder::new().name("test").log_destroyed(false);
     let task = event_loop
         .create_task_with(options, test)

@@ -146,7 +146,7 @@ impl Exploration {
         M: FnOnce() -> F,
         F: Future<Output: Verdict> + 'static,
     {
-        super::run::run(self, seed, test()).0
+        super::run::run(self, seed, test).0
     }
 
     /// As [`explore`](Self::explore), and gives what the last run has returned: for the attribute
@@ -165,13 +165,13 @@ impl Exploration {
         let mut explored = Explored::default();
         let mut last = None;
         if let Some(seed) = seed_from_environment() {
-            let (run, output) = super::run::run(self, seed, test());
+            let (run, output) = super::run::run(self, seed, &mut test);
             println!("OUROLOOP_SEED={seed}\n\n{}", run.history());
             explored.count(&run);
             return run.into_failure().map_or(Ok((explored, output)), Err);
         }
         for seed in seeds {
-            let (run, output) = super::run::run(self, seed, test());
+            let (run, output) = super::run::run(self, seed, &mut test);
             explored.count(&run);
             if let Some(failure) = run.into_failure() {
                 return Err(failure);

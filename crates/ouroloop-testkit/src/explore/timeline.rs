@@ -153,19 +153,18 @@ struct Columns {
 
 impl Columns {
     fn of(history: &History) -> Columns {
-        let shown = shown(history);
-        let takes_part = |actor: usize| shown.iter().any(|step| step.actor == actor);
+        let takes_part = takes_part(history);
         let mut titles = Vec::new();
         let mut of_actor = vec![0; history.actors.len()];
         for (index, actor) in history.actors.iter().enumerate() {
-            if actor.is_task && takes_part(index) {
+            if actor.is_task && takes_part[index] {
                 of_actor[index] = titles.len();
                 titles.push(actor.name.clone());
             }
         }
         let others = titles.len();
         for (index, actor) in history.actors.iter().enumerate() {
-            if !actor.is_task && takes_part(index) {
+            if !actor.is_task && takes_part[index] {
                 of_actor[index] = others;
                 if titles.len() == others {
                     titles.push("(loop)".to_owned());
@@ -174,6 +173,15 @@ impl Columns {
         }
         Columns { titles, of_actor }
     }
+}
+
+/// Which of the actors have a step that is shown.
+pub(super) fn takes_part(history: &History) -> Vec<bool> {
+    let mut takes_part = vec![false; history.actors.len()];
+    for step in shown(history) {
+        takes_part[step.actor] = true;
+    }
+    takes_part
 }
 
 fn shown(history: &History) -> &[Step] {

@@ -314,6 +314,39 @@ fn a_long_history_keeps_its_end() {
 }
 
 #[test]
+fn a_report_lists_those_who_are_in_its_timeline() {
+    let run = Exploration::new().replay(1, || async {
+        let crowd: Vec<_> = (0..1_000).map(|_| create_task(async {})).collect();
+        for task in crowd {
+            task.await.unwrap();
+        }
+        let last = TaskBuilder::new().name("last").create_task(async {});
+        last.await.unwrap();
+    });
+    let history = run.history();
+    assert_eq!(history.actors().len(), 1_003, "all are there for programs");
+    let report = history.to_string();
+    assert!(report.contains("last was created at"), "{report}");
+    let listed = report.matches(" was created at ").count();
+    let columns = history.timeline().matches(" | ").count();
+    assert!(listed <= 200 && listed < columns, "{listed}");
+    assert!(report.lines().count() < 410);
+}
+
+#[test]
+fn the_line_that_a_run_is_started_from_is_in_its_history_and_in_no_step() {
+    let runs = [
+        Exploration::new().replay(3, || async { drop(shuffle().await) }),
+        Exploration::new().replay(3, || async { drop(shuffle().await) }),
+    ];
+    let [first, second] = runs.each_ref().map(Run::history);
+    assert_eq!(first.steps(), second.steps());
+    assert_eq!(runs[0].fingerprint(), runs[1].fingerprint());
+    let [first, second] = [first, second].map(|it| it.actors()[0].created_at());
+    assert_ne!(first, second);
+}
+
+#[test]
 fn the_history_says_who_ran_when() {
     let run = Exploration::new().replay(0, || async {
         let event_loop = get_running_loop().unwrap();
@@ -376,6 +409,39 @@ fn what_a_test_draws_comes_again() {
     assert_eq!(drawn(), Random::new(9).next_u64());
     assert_eq!(seed(), 0, "no run, no seed");
     note("heard by nobody");
+}
+
+#[test]
+fn the_closure_that_makes_the_test_knows_the_seed() {
+    let seen = RefCell::new(Vec::new());
+    explore(1..4, || {
+        seen.borrow_mut().push(seed());
+        async {}
+    });
+    replay(9, || {
+        seen.borrow_mut().push(seed());
+        async {}
+    });
+    assert_eq!(*seen.borrow(), [1, 2, 3, 9]);
+    assert_eq!(seed(), 0);
+}
+
+#[test]
+fn a_panic_of_the_closure_that_makes_the_test_is_a_failure_of_its_seed() {
+    let failure = Exploration::new().explore(0..10, || {
+        assert!(seed() < 4, "while it is made");
+        async {}
+    });
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.seed(), 4);
+    assert!(matches!(failure.reason(), Reason::Panicked(_)));
+    let report = failure.to_string();
+    assert!(
+        report.contains("seed 4 fails: panicked: while it is made"),
+        "{report}"
+    );
+    assert_eq!(failure.history().steps(), []);
+    explore(0..1, || async {}); // the loop that it was made for is closed
 }
 
 #[test]
