@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::rc::{Rc, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use ouroloop_core::{TimerHandle, with_running};
@@ -99,42 +99,43 @@ impl Channel {
         if target.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.poll_arrived(waker)?.is_pending() {
-            return Poll::Pending;
-        }
-        let mut state = self.state.borrow_mut();
-        let count = target
-            .len()
-            .min(state.trouble.read_max)
-            .min(state.arrived.len());
-        for (place, byte) in target.iter_mut().zip(state.arrived.drain(..count)) {
-            *place = byte;
-        }
-        drop(state);
+        let take = |state: &mut State| -> Poll<io::Result<usize>> {
+            ready!(state.can_be_read())?;
+            let count = target
+                .len()
+                .min(state.trouble.read_max)
+                .min(state.arrived.len());
+            for (place, byte) in target.iter_mut().zip(state.arrived.drain(..count)) {
+                *place = byte;
+            }
+            Poll::Ready(Ok(count))
+        };
+        let count = ready!(self.poll_until(take, |state| &mut state.read_waker, waker))?;
         self.wake_writer(count);
         Poll::Ready(Ok(count))
     }
 
-    /// Ready when something has arrived, if only the end.
-    pub(super) fn poll_arrived(&self, waker: &Waker) -> Poll<io::Result<()>> {
-        let state = self.state.borrow();
-        if state.reset {
-            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
-        }
-        let something = !state.arrived.is_empty() || state.end_arrived;
-        if something && !state.trouble.reads_stalled {
-            return Poll::Ready(Ok(()));
-        }
-        drop(state);
-        self.remember(|state| &mut state.read_waker, waker);
-        Poll::Pending
+    /// When something has arrived, if only the end: copies it to `buffer` if that is empty, as far as
+    /// one read goes, and gives how many bytes a read may take. What is lent takes room until it is
+    /// [consumed](Self::consume).
+    pub(super) fn poll_lend(&self, buffer: &mut Vec<u8>, waker: &Waker) -> Poll<io::Result<usize>> {
+        let lend = |state: &mut State| -> Poll<io::Result<usize>> {
+            ready!(state.can_be_read())?;
+            let read_max = state.trouble.read_max;
+            if buffer.is_empty() {
+                let count = read_max.min(state.arrived.len());
+                buffer.extend(state.arrived.range(..count));
+            }
+            Poll::Ready(Ok(read_max))
+        };
+        self.poll_until(lend, |state| &mut state.read_waker, waker)
     }
 
-    /// Moves what has arrived to the end of `buffer`, as far as one read goes.
-    pub(super) fn take_arrived(&self, buffer: &mut Vec<u8>) {
+    /// Ends the stay of the first bytes that have arrived; after a reset there are none.
+    pub(super) fn consume(&self, count: usize) {
         let mut state = self.state.borrow_mut();
-        let count = state.trouble.read_max.min(state.arrived.len());
-        buffer.extend(state.arrived.drain(..count));
+        let count = count.min(state.arrived.len());
+        state.arrived.drain(..count);
         drop(state);
         self.wake_writer(count);
     }
@@ -146,40 +147,12 @@ impl Channel {
         data: &[u8],
         waker: &Waker,
     ) -> Poll<io::Result<Option<usize>>> {
-        self.check_write()?;
-        if data.is_empty() {
-            return Poll::Ready(Ok(Some(0)));
+        let take = |state: &mut State| state.make_room(data.len());
+        let found = ready!(self.poll_until(take, |state| &mut state.write_waker, waker))?;
+        if let Some(count) = found.filter(|count| *count > 0) {
+            self.send(data[..count].to_vec());
         }
-        let mut state = self.state.borrow_mut();
-        let room = state.capacity - state.bytes_in_flight - state.arrived.len();
-        if room == 0 || state.trouble.writes_stalled {
-            drop(state);
-            self.remember(|state| &mut state.write_waker, waker);
-            return Poll::Pending;
-        }
-        let mut count = data.len().min(room).min(state.trouble.write_max);
-        if let Some(left) = state.trouble.reset_after {
-            if left == 0 {
-                return Poll::Ready(Ok(None));
-            }
-            count = count.min(left);
-            state.trouble.reset_after = Some(left - count);
-        }
-        drop(state);
-        self.send(data[..count].to_vec());
-        Poll::Ready(Ok(Some(count)))
-    }
-
-    /// # Errors
-    ///
-    /// Why nothing can be written any more.
-    pub(super) fn check_write(&self) -> io::Result<()> {
-        let state = self.state.borrow();
-        match (state.reset, state.write_closed || state.reader_gone) {
-            (true, _) => Err(ErrorKind::ConnectionReset.into()),
-            (false, true) => Err(ErrorKind::BrokenPipe.into()),
-            (false, false) => Ok(()),
-        }
+        Poll::Ready(Ok(found))
     }
 
     /// # Errors
@@ -286,11 +259,28 @@ impl Channel {
         wake(waker);
     }
 
-    fn remember(&self, place: impl Fn(&mut State) -> &mut Option<Waker>, waker: &Waker) {
-        // To clone a foreign waker, or to drop one, may run anything.
+    /// Ready when `take` is, which finds what it takes; until then `waker` has its place.
+    fn poll_until<T>(
+        &self,
+        mut take: impl FnMut(&mut State) -> Poll<T>,
+        place: impl Fn(&mut State) -> &mut Option<Waker>,
+        waker: &Waker,
+    ) -> Poll<T> {
+        let found = take(&mut self.state.borrow_mut());
+        if found.is_ready() {
+            return found;
+        }
+        // To clone a foreign waker, or to drop one, may run anything: so look once more in between.
         let waker = waker.clone();
-        let before = place(&mut self.state.borrow_mut()).replace(waker);
-        drop(before);
+        let mut state = self.state.borrow_mut();
+        let found = take(&mut state);
+        let unused = match found.is_ready() {
+            true => Some(waker),
+            false => place(&mut state).replace(waker),
+        };
+        drop(state);
+        drop(unused);
+        found
     }
 
     fn wake_writer(&self, count: usize) {
@@ -309,6 +299,44 @@ impl Channel {
 }
 
 impl State {
+    fn can_be_read(&self) -> Poll<io::Result<()>> {
+        if self.reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        let something = !self.arrived.is_empty() || self.end_arrived;
+        match something && !self.trouble.reads_stalled {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    }
+
+    /// How many of so many bytes are written now; `None`: the connection is to be reset.
+    fn make_room(&mut self, wanted: usize) -> Poll<io::Result<Option<usize>>> {
+        if self.reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if self.write_closed || self.reader_gone {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        if wanted == 0 {
+            return Poll::Ready(Ok(Some(0)));
+        }
+        let left = self.trouble.reset_after.unwrap_or(usize::MAX);
+        if left == 0 {
+            // That needs no room.
+            return Poll::Ready(Ok(None));
+        }
+        let room = self.capacity - self.bytes_in_flight - self.arrived.len();
+        if room == 0 || self.trouble.writes_stalled {
+            return Poll::Pending;
+        }
+        let count = wanted.min(room).min(self.trouble.write_max).min(left);
+        if let Some(left) = &mut self.trouble.reset_after {
+            *left -= count;
+        }
+        Poll::Ready(Ok(Some(count)))
+    }
+
     fn arrive(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
             self.end_arrived = true;

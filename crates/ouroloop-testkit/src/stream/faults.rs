@@ -47,7 +47,8 @@ impl Faults {
         self.outgoing.reset();
     }
 
-    /// Breaks the connection in the write of this end that comes after so many bytes more.
+    /// Breaks the connection in the write of this end that comes after so many bytes more, whether
+    /// there is room for it or not.
     pub fn reset_after(&self, bytes: usize) {
         self.outgoing.trouble(|it| it.reset_after = Some(bytes));
     }

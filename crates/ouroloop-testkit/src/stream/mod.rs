@@ -228,7 +228,7 @@ impl fmt::Debug for MemoryStream {
 /// The reading half of a [`MemoryStream`]. Dropping it lets the peer's writes fail.
 pub struct MemoryReader {
     channel: Rc<Channel>,
-    /// Lent by `poll_fill_buf`, from `start` on; reads take from here first.
+    /// A copy of what the channel has next, lent by `poll_fill_buf` from `start` on.
     buffer: Vec<u8>,
     start: usize,
 }
@@ -246,13 +246,8 @@ impl AsyncRead for MemoryReader {
         target: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.buffered().is_empty() {
-            return this.channel.poll_read(target, cx.waker());
-        }
-        this.channel.check_reset()?;
-        let count = target.len().min(this.buffered().len());
-        target[..count].copy_from_slice(&this.buffered()[..count]);
-        this.start += count;
+        let count = ready!(this.channel.poll_read(target, cx.waker()))?;
+        this.start += count.min(this.buffered().len());
         Poll::Ready(Ok(count))
     }
 }
@@ -260,14 +255,13 @@ impl AsyncRead for MemoryReader {
 impl AsyncBufRead for MemoryReader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        this.channel.check_reset()?;
         if this.buffered().is_empty() {
-            ready!(this.channel.poll_arrived(cx.waker()))?;
             this.buffer.clear();
             this.start = 0;
-            this.channel.take_arrived(&mut this.buffer);
         }
-        Poll::Ready(Ok(this.buffered()))
+        let read_max = ready!(this.channel.poll_lend(&mut this.buffer, cx.waker()))?;
+        let count = this.buffered().len().min(read_max);
+        Poll::Ready(Ok(&this.buffered()[..count]))
     }
 
     fn consume(self: Pin<&mut Self>, count: usize) {
@@ -277,6 +271,7 @@ impl AsyncBufRead for MemoryReader {
             "more bytes consumed than poll_fill_buf gave"
         );
         this.start += count;
+        this.channel.consume(count);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test kit, tested from the outside and through the facade, as its users have it.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 /// The options of the attribute `test`.
 mod attribute;

@@ -1,11 +1,17 @@
 //! Memory streams and what goes wrong with them.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
+use std::pin::pin;
+use std::ptr;
+use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
-use ouroloop::testkit::{MemoryStreams, memory_stream_pair, virtual_clock, wait_all_tasks_blocked};
-use ouroloop::{create_task, get_running_loop};
+use ouroloop::testkit::{
+    MemoryStreams, memory_stream_pair, poll_once, virtual_clock, wait_all_tasks_blocked,
+};
+use ouroloop::{create_task, get_running_loop, timeout};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -126,6 +132,105 @@ async fn a_reset_can_wait_for_a_number_of_bytes() {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let error = right.read(&mut [0; 1]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[ouroloop::test(start_paused)]
+async fn a_reset_that_is_due_needs_no_room() {
+    let (mut left, _right) = MemoryStreams::new().capacity(4).pair();
+    left.faults().reset_after(4);
+    let error = left.write_all(b"12345").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[ouroloop::test(start_paused)]
+async fn what_was_lent_is_read_by_the_rules_of_now() {
+    let (mut left, mut right) = memory_stream_pair();
+    let faults = right.faults();
+    left.write_all(b"12345678").await.unwrap();
+    assert_eq!(right.fill_buf().await.unwrap().len(), 8);
+    let mut bytes = [0; 8];
+    faults.read_at_most(2);
+    assert_eq!(right.read(&mut bytes).await.unwrap(), 2);
+    assert_eq!(right.fill_buf().await.unwrap(), b"34");
+    faults.stall_reads();
+    assert!(timeout(MS, right.read(&mut bytes)).await.is_err());
+    assert!(timeout(MS, right.fill_buf()).await.is_err());
+    faults.resume();
+    right.consume_unpin(1);
+    faults.read_at_most(usize::MAX);
+    assert_eq!(right.fill_buf().await.unwrap(), b"45678");
+    assert_eq!(right.read(&mut bytes[..3]).await.unwrap(), 3);
+    assert_eq!(&bytes[..3], b"456");
+    left.write_all(b"9").await.unwrap();
+    assert_eq!(right.fill_buf().await.unwrap(), b"78");
+    right.consume_unpin(2);
+    assert_eq!(right.fill_buf().await.unwrap(), b"9");
+    faults.reset();
+    right.consume_unpin(1);
+}
+
+#[ouroloop::test(start_paused)]
+async fn what_was_lent_takes_room_until_it_is_consumed() {
+    let (mut left, mut right) = MemoryStreams::new().capacity(4).pair();
+    assert_eq!(left.write(b"1234").await.unwrap(), 4);
+    assert_eq!(right.fill_buf().await.unwrap(), b"1234");
+    assert!(timeout(MS, left.write(b"5678")).await.is_err());
+    let writer = create_task(async move { left.write(b"5678").await.unwrap() });
+    wait_all_tasks_blocked().await;
+    right.consume_unpin(3);
+    assert_eq!(writer.await.unwrap(), 3);
+    assert_eq!(right.fill_buf().await.unwrap(), b"4");
+}
+
+type Hook = Box<dyn FnOnce()>;
+
+thread_local! {
+    static ON_CLONE: RefCell<Option<Hook>> = const { RefCell::new(None) };
+}
+
+/// A waker that runs `on_clone` when it is first cloned, and wakes nobody.
+#[allow(unsafe_code, reason = "a clone can be told of in no other way")]
+fn waker_with(on_clone: impl FnOnce() + 'static) -> Waker {
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            let hook = ON_CLONE.take();
+            hook.into_iter().for_each(|hook| hook());
+            RawWaker::new(ptr::null(), &TABLE)
+        },
+        |_| {},
+        |_| {},
+        |_| {},
+    );
+    ON_CLONE.set(Some(Box::new(on_clone)));
+    // SAFETY: the functions of the table do not look at the data, so any will do, in any thread.
+    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
+}
+
+#[test]
+fn what_happens_while_the_waker_is_cloned_is_seen() {
+    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
+    let waker = waker_with(move || {
+        let written = poll_once(pin!(left.write(b"x")), Waker::noop());
+        assert!(matches!(written, Poll::Ready(Ok(1))));
+    });
+    let read = poll_once(pin!(right.read(&mut [0; 1])), &waker);
+    assert!(matches!(read, Poll::Ready(Ok(1))), "{read:?}");
+
+    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
+    let _ = poll_once(pin!(left.write(b"x")), Waker::noop());
+    let waker = waker_with(move || {
+        let read = poll_once(pin!(right.read(&mut [0; 1])), Waker::noop());
+        assert!(matches!(read, Poll::Ready(Ok(1))));
+    });
+    let written = poll_once(pin!(left.write(b"y")), &waker);
+    let Poll::Ready(Err(error)) = written else {
+        panic!("{written:?}");
+    };
+    assert_eq!(
+        error.kind(),
+        ErrorKind::BrokenPipe,
+        "the hook has dropped the reader"
+    );
 }
 
 #[ouroloop::test]
