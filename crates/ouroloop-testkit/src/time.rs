@@ -4,13 +4,14 @@
 //! look at the moments between says `set_auto_advance(false)` to its [`virtual_clock`]: then time
 //! stands still until the test calls [`advance`].
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_core::{LoopRef, VirtualClock, with_running};
+use ouroloop_core::{LoopId, LoopRef, VirtualClock, with_running};
+use ouroloop_task::{Resource, ResourceState, Waiter, WaiterKey};
 
 /// The clock of the running loop.
 ///
@@ -102,8 +103,9 @@ pub fn advance(by: Duration) -> impl Future<Output = ()> {
 /// Waits until every other task of the loop waits, for time to pass or for something outside:
 /// trio's `wait_all_tasks_blocked`.
 ///
-/// Whatever is ready runs first, and what it wakes. Time does not pass meanwhile. Of several tasks
-/// that call this at the same time, one after the other goes on.
+/// Whatever is ready runs first, and what it wakes. Time does not pass meanwhile. Of several calls
+/// at the same time, in one task or in many, one after the other goes on, in the order in which they
+/// came: each when all is at rest again.
 ///
 /// On real time, too. What the kernel has to deliver is not waited for.
 ///
@@ -141,9 +143,12 @@ pub fn advance(by: Duration) -> impl Future<Output = ()> {
 /// ```
 #[track_caller]
 pub fn wait_all_tasks_blocked() -> impl Future<Output = ()> {
-    AllBlocked {
-        event_loop: running_loop(),
-        registered: false,
+    // Who calls this outside of a loop is told here, by the line of the call.
+    drop(running_loop());
+    async {
+        let waiter = Waiter::on(Rc::new(AllOthers));
+        Watch::join(&running_loop(), waiter.key());
+        waiter.await;
     }
 }
 
@@ -161,49 +166,76 @@ pub fn ms(count: u64) -> Duration {
 }
 
 thread_local! {
-    /// How many wait in this way; each of them is ready all the time.
-    static WAITING: Cell<usize> = const { Cell::new(0) };
+    /// Who waits in which loop for all others of that loop. A loop is here while its watch is.
+    static WAITING: RefCell<HashMap<LoopId, VecDeque<WaiterKey>>> = RefCell::default();
 }
 
-struct AllBlocked {
-    event_loop: LoopRef,
-    registered: bool,
-}
+/// A callback that comes in each turn of a loop while somebody waits in this way, and looks whether
+/// it is alone.
+///
+/// Those who wait are not ready meanwhile, so there is nobody to be told from the others: neither by
+/// loop nor by task.
+struct Watch(LoopId);
 
-impl AllBlocked {
-    fn all_blocked(&self) -> bool {
-        let others = WAITING.get() - 1;
-        let none_is_due = match self.event_loop.next_deadline() {
-            Some(when) => when > self.event_loop.time(),
+impl Watch {
+    fn join(event_loop: &LoopRef, key: WaiterKey) {
+        let id = event_loop.id();
+        let is_watched = WAITING.with_borrow_mut(|waiting| {
+            let is_watched = waiting.contains_key(&id);
+            waiting.entry(id).or_default().push_back(key);
+            is_watched
+        });
+        if !is_watched {
+            Watch(id).look_soon(event_loop);
+        }
+    }
+
+    fn look_soon(self, event_loop: &LoopRef) {
+        // A closed loop drops it, and with it those who wait for nothing any more.
+        let _ = event_loop.call_soon(move || self.look());
+    }
+
+    fn look(self) {
+        let event_loop = running_loop();
+        let none_is_due = match event_loop.next_deadline() {
+            Some(when) => when > event_loop.time(),
             None => true,
         };
-        self.event_loop.statistics().ready <= others && none_is_due
-    }
-}
-
-impl Future for AllBlocked {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.registered {
-            // At least one turn, so that the loop has looked for what is due.
-            self.registered = true;
-            WAITING.set(WAITING.get() + 1);
-        } else if self.all_blocked() {
-            self.registered = false;
-            WAITING.set(WAITING.get() - 1);
-            return Poll::Ready(());
+        if event_loop.statistics().ready == 0 && none_is_due {
+            while let Some(key) = self.next() {
+                if key.fire() {
+                    break;
+                }
+            }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        let somebody_waits = WAITING.with_borrow(|waiting| {
+            let mut keys = waiting.get(&self.0).into_iter().flatten();
+            keys.any(WaiterKey::is_pending)
+        });
+        if somebody_waits {
+            self.look_soon(&event_loop);
+        }
+    }
+
+    fn next(&self) -> Option<WaiterKey> {
+        WAITING.with_borrow_mut(|waiting| waiting.get_mut(&self.0)?.pop_front())
     }
 }
 
-impl Drop for AllBlocked {
+impl Drop for Watch {
     fn drop(&mut self) {
-        if self.registered {
-            WAITING.set(WAITING.get() - 1);
-        }
+        // With the thread they are gone anyway.
+        let keys = WAITING.try_with(|waiting| waiting.borrow_mut().remove(&self.0));
+        drop(keys);
+    }
+}
+
+/// What is waited for, as wait graphs name it.
+struct AllOthers;
+
+impl Resource for AllOthers {
+    fn state(&self) -> ResourceState {
+        ResourceState::new("wait_all_tasks_blocked", None)
     }
 }
 

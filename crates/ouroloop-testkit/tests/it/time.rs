@@ -4,8 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop::testkit::{advance, virtual_clock, wait_all_tasks_blocked};
-use ouroloop::{create_task, get_running_loop, run, sleep};
+use futures_util::StreamExt;
+use futures_util::future::join;
+use futures_util::stream::FuturesUnordered;
+use ouroloop::testkit::{PolledInline, advance, virtual_clock, wait_all_tasks_blocked};
+use ouroloop::{
+    Clock, EventLoop, LoopTasks, bare_yield, create_task, get_running_loop, run, sleep,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -109,6 +114,79 @@ async fn several_can_wait_for_all_the_others() {
     }
     assert_eq!(*log.borrow(), ["a@0", "b@0", "c@0"]);
     wait_all_tasks_blocked().await;
+}
+
+/// A task that is ready in each of so many turns.
+fn busy(turns: u32) -> ouroloop::Task<()> {
+    create_task(async move {
+        for _ in 0..turns {
+            bare_yield().await;
+        }
+    })
+}
+
+#[ouroloop::test(start_paused)]
+async fn one_task_can_wait_twice_for_all_the_others() {
+    let other = busy(20);
+    let wait = || async {
+        wait_all_tasks_blocked().await;
+        assert!(other.done());
+    };
+    join(wait(), wait()).await;
+    // A combinator that polls its parts by their own wakers.
+    let other = busy(20);
+    let parts: FuturesUnordered<_> = (0..3).map(|_| wait_all_tasks_blocked()).collect();
+    parts.for_each(async |()| assert!(other.done())).await;
+}
+
+#[test]
+fn who_waits_in_one_loop_is_not_counted_in_another() {
+    let loops = [(); 2].map(|()| EventLoop::builder().clock(Clock::virtual_time()).build());
+    let [first, second] = loops.map(Result::unwrap);
+    let waits = first.create_task(wait_all_tasks_blocked_later());
+    first.run_once().unwrap();
+    let ended = second
+        .create_task(async {
+            let other = busy(20);
+            wait_all_tasks_blocked().await;
+            other.done()
+        })
+        .unwrap();
+    assert!(second.run_until_complete(ended).unwrap());
+    first.run_until_complete(waits.unwrap()).unwrap();
+    first.close().unwrap();
+    second.close().unwrap();
+}
+
+async fn wait_all_tasks_blocked_later() {
+    wait_all_tasks_blocked().await;
+}
+
+#[test]
+fn a_loop_that_is_closed_meanwhile_leaves_nothing_to_the_next() {
+    for _ in 0..2 {
+        let event_loop = EventLoop::builder().build().unwrap();
+        let task = event_loop
+            .create_task(wait_all_tasks_blocked_later())
+            .unwrap();
+        event_loop.run_once().unwrap();
+        assert!(!task.done());
+        event_loop.close().unwrap();
+    }
+    run(wait_all_tasks_blocked_later()).unwrap();
+}
+
+#[test]
+fn who_waits_for_the_others_may_be_polled_inline() {
+    run(async {
+        let other = busy(5);
+        let inline = PolledInline::start(wait_all_tasks_blocked());
+        other.await.unwrap();
+        sleep(Duration::ZERO).await;
+        wait_all_tasks_blocked().await;
+        assert!(inline.done());
+    })
+    .unwrap();
 }
 
 #[ouroloop::test(start_paused)]
