@@ -312,3 +312,12 @@ fn the_environment_decides_about_debug_mode_where_nobody_else_does() {
         assert!(stdout.contains("1 passed"), "{value}: {stdout}");
     }
 }
+
+#[test]
+fn the_main_task_is_named_by_the_line_of_main() {
+    // What `#[ouroloop::main]` calls, on the line of the attribute.
+    ouroloop::__private::run_main(Default::default(), async {
+        let place = current_task().unwrap().created_at();
+        assert_eq!(place.file(), file!(), "and not the library's");
+    });
+}
