@@ -9,6 +9,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::blank::code_only;
+
 /// The tests of the workspace, and whether each is run.
 pub struct KnownTests(BTreeMap<String, IsRun>);
 
@@ -112,19 +114,26 @@ enum Kind {
 }
 
 fn items(text: &str) -> Vec<Item> {
+    let text = code_only(text);
     let mut items = Vec::new();
+    let mut file_is_everywhere = true;
     // Inline modules, each with its indentation, and whether everybody has it.
     let mut around: Vec<(usize, String, bool)> = Vec::new();
     let mut attributes: Vec<String> = Vec::new();
     for line in text.lines() {
         let code = line.trim_start();
         let indentation = line.len() - code.len();
+        let code = code.trim_end();
         if code == "}" && around.last().is_some_and(|it| it.0 == indentation) {
             around.pop();
         }
         let is_open = attributes.last().is_some_and(|it| !is_whole(it));
         if let (true, Some(attribute)) = (is_open, attributes.last_mut()) {
             attribute.push_str(code);
+            continue;
+        }
+        if let Some(condition) = code.strip_prefix("#![cfg(") {
+            file_is_everywhere &= is_met(condition);
             continue;
         }
         if code.starts_with("#[") {
@@ -136,10 +145,11 @@ fn items(text: &str) -> Vec<Item> {
         }
         let attributes = std::mem::take(&mut attributes);
         // Whoever runs them may not have what a condition asks for.
-        let is_everywhere = around.iter().all(|it| it.2)
+        let is_everywhere = file_is_everywhere
+            && around.iter().all(|it| it.2)
             && attributes
                 .iter()
-                .all(|it| !it.starts_with("#[cfg(") || it == "#[cfg(test)]");
+                .all(|it| it.strip_prefix("#[cfg(").is_none_or(is_met));
         let has = |name: &str| attributes.iter().any(|it| attribute_name(it) == name);
         let path = |name: &str| {
             let outer = around.iter().map(|it| it.1.clone());
@@ -166,6 +176,24 @@ fn items(text: &str) -> Vec<Item> {
         }
     }
     items
+}
+
+/// Whether a plain `cargo test` on Linux, which this page is for, has what a condition asks for. It is given
+/// from behind its bracket on.
+fn is_met(condition: &str) -> bool {
+    let condition = condition.trim_end().trim_end_matches(']');
+    let condition = condition.strip_suffix(')').unwrap_or(condition);
+    let all = condition.strip_prefix("all(");
+    let all = all.and_then(|it| it.strip_suffix(')')).unwrap_or(condition);
+    let met = [
+        "test",
+        "unix",
+        "not(loom)",
+        "not(miri)",
+        "target_os = \"linux\"",
+    ];
+    let mut asked = all.split(',').map(str::trim);
+    asked.all(|it| it.is_empty() || met.contains(&it))
 }
 
 /// The name that follows the keyword of an item, if the line begins one of that kind.
@@ -261,6 +289,42 @@ mod tests {
         ];
         let expected = ["ignored", "elsewhere", "models::modelled"].map(|it| test(it, false));
         assert_eq!(items(&text.join("\n")), expected);
+    }
+
+    #[test]
+    fn a_file_that_asks_for_what_nobody_has_has_no_proof() {
+        let file = |condition: &str| {
+            let text = [condition, "mod other;", "#[test]", "fn here() {}"];
+            items(&text.join("\n"))
+        };
+        assert_eq!(file("#![cfg(loom)]"), [test("here", false)]);
+        assert_eq!(file("#![cfg(all(unix, miri))]"), [test("here", false)]);
+        assert_eq!(file("#![cfg(any(unix, test))]"), [test("here", false)]);
+        assert_eq!(file("#![cfg(all(unix, not(miri)))]")[1], test("here", true));
+        assert_eq!(
+            file("#![cfg(target_os = \"linux\")]")[1],
+            test("here", true)
+        );
+    }
+
+    #[test]
+    fn what_is_quoted_is_no_test() {
+        let quotes = [
+            ("/*", "*/"),
+            ("const A: &str = \"", "\";"),
+            ("const B: &str = r#\"", "\"#;"),
+        ];
+        for (begin, end) in quotes {
+            let text = [
+                begin,
+                "#[test]",
+                "fn quoted() {}",
+                end,
+                "#[test]",
+                "fn real() {}",
+            ];
+            assert_eq!(items(&text.join("\n")), [test("real", true)], "{begin}");
+        }
     }
 
     #[test]

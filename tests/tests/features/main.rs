@@ -3,6 +3,7 @@
 //! A feature that works names the tests that show it, and those exist; one that does not says why;
 //! the counts at the top are right. Whether a test shows what its row says is for people to judge.
 
+mod blank;
 mod known;
 mod page;
 
