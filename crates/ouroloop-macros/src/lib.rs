@@ -76,7 +76,7 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// do, and what else counts as a failure then. Without them the test is run by the loop as it is, in
 /// asyncio's order. All options go together, but for `seed` and `seeds`.
 ///
-/// A seed repeats its run exactly with `start_paused` alone. Without it the test is on real time, as sockets
+/// Only with `start_paused` does a seed repeat its run exactly. Without it the test is on real time, as sockets
 /// and threads need: then the order of what is ready together is the seed's, but what is ready when is not.
 /// So a seed that has failed may pass when it is tried again, and a deadlock is a hang.
 ///
