@@ -81,7 +81,7 @@ pub fn check(root: &Path) -> io::Result<Found> {
     for name in names {
         let mut seen = HashSet::new();
         for link in &site.pages[name].links {
-            if !seen.insert(link) || is_not_ours(link) {
+            if !seen.insert(link) || is_not_ours(name, link) {
                 continue;
             }
             if is_external(link) {
@@ -97,6 +97,9 @@ pub fn check(root: &Path) -> io::Result<Found> {
     }
     Ok(found)
 }
+
+/// After how many pages that lead on a link is taken for one that leads in a circle.
+const MAX_REFRESHES: usize = 8;
 
 /// All files of a site, by their path from its root, with `/` between the parts.
 struct Site {
@@ -133,6 +136,10 @@ impl Site {
     }
 
     fn resolve(&self, page: &str, link: &str) -> Result<(), &'static str> {
+        self.resolve_within(MAX_REFRESHES, page, link)
+    }
+
+    fn resolve_within(&self, left: usize, page: &str, link: &str) -> Result<(), &'static str> {
         let (path, anchor) = match link.split_once('#') {
             Some((path, anchor)) => (path, Some(anchor)),
             None => (link, None),
@@ -151,7 +158,8 @@ impl Site {
         // rustdoc leaves a page that leads on, with the anchor, where a private module has an item.
         let refresh = self.pages.get(&target).and_then(|it| it.refresh.as_ref());
         if let (Some(address), Some(anchor)) = (refresh, anchor) {
-            return self.resolve(&target, &format!("{address}#{anchor}"));
+            let left = left.checked_sub(1).ok_or("its pages lead on in a circle")?;
+            return self.resolve_within(left, &target, &format!("{address}#{anchor}"));
         }
         match anchor {
             None | Some("") => Ok(()),
@@ -188,12 +196,19 @@ fn is_external(link: &str) -> bool {
 }
 
 /// Links that nobody here wrote, and that are dead in every documentation with these in it.
-fn is_not_ours(link: &str) -> bool {
+fn is_not_ours(page: &str, link: &str) -> bool {
     link.starts_with("javascript:")
-        || NOT_OURS.contains(&link)
+        || (is_of_an_item(page) && NOT_OURS.contains(&link))
         // A script that rustdoc asks for and writes only if there is something to say.
         || link.contains("trait.impl/")
         || link.contains("type.impl/")
+}
+
+/// Whether rustdoc made the page of a type or a trait, and shows the implementations of others there.
+fn is_of_an_item(page: &str) -> bool {
+    let file = page.rsplit('/').next().unwrap_or(page);
+    let kinds = ["struct.", "enum.", "union.", "trait.", "type."];
+    page.starts_with("api/") && kinds.iter().any(|kind| file.starts_with(kind))
 }
 
 /// In the texts of other crates' traits, which rustdoc shows on the pages of our types.
@@ -315,6 +330,28 @@ mod tests {
         assert_eq!(site.resolve("b.html", "a/private/t.html#here"), Ok(()));
         let dead = site.resolve("b.html", "a/private/t.html#there");
         assert_eq!(dead, Err("the page has no such anchor"));
+    }
+
+    #[test]
+    fn pages_that_lead_on_in_a_circle_lead_nowhere() {
+        let to = |page| format!("<meta http-equiv=refresh content='0;URL={page}'>");
+        let site = site(&[("a.html", &to("b.html")), ("b.html", &to("a.html"))]);
+        let dead = site.resolve("c.html", "a.html#here");
+        assert_eq!(dead, Err("its pages lead on in a circle"));
+    }
+
+    #[test]
+    fn a_link_of_another_crate_is_excused_only_where_rustdoc_shows_its_text() {
+        let link = "super::Subscriber";
+        assert!(is_not_ours("api/ouroloop/struct.Task.html", link));
+        assert!(!is_not_ours("api/ouroloop/struct.Task.html", "super::Tusk"));
+        for page in [
+            "guide/index.html",
+            "api/ouroloop/index.html",
+            "api/ouroloop/fn.run.html",
+        ] {
+            assert!(!is_not_ours(page, link), "{page}");
+        }
     }
 
     #[test]
