@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, current_task_key};
+use ouroloop_task::{Resource, ResourceState, current_task_key, task_id_of_key};
 
 use crate::error::NotAcquired;
 use crate::held::Held;
@@ -213,7 +213,7 @@ impl Lock {
     pub fn statistics(&self) -> LockStatistics {
         LockStatistics {
             locked: self.locked(),
-            owner: self.state.owner(),
+            owner: self.state.owner().map(task_id_of_key),
             tasks_waiting: self.state.waiters.len(),
         }
     }

@@ -34,6 +34,7 @@ pub use remote::RemotePromise;
 pub use resource::{Resource, ResourceState};
 pub use task::{
     Task, TaskLoan, TaskValue, all_tasks, current_task, current_task_id, current_task_key,
+    task_id_of_key,
 };
 pub use task_ref::{AsFutureRef, CallbackId, FutureRef, TaskRef};
 pub use wait::{BareYield, Waiter, WaiterKey, bare_yield};

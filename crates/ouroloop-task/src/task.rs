@@ -392,6 +392,12 @@ pub fn current_task_key() -> Option<u64> {
     Some(tasks.key_of(tasks.current_id()?))
 }
 
+/// Gives the number of the task with this key, [`TaskRef::id`]: for those who kept a
+/// [`current_task_key`].
+pub fn task_id_of_key(key: u64) -> u64 {
+    Tasks::id_of_any(key)
+}
+
 /// Gives the number of the task that is running: [`TaskRef::id`], without a reference to the task.
 ///
 /// For what is asked often, as a log line or the owner of a lock.

@@ -207,7 +207,12 @@ impl Tasks {
 
     /// The number of the task of this name, if it is one of this loop.
     pub(crate) fn id_of(&self, key: u64) -> Option<u64> {
-        (key >> KEY_SHIFT == self.number).then_some(key & ((1 << KEY_SHIFT) - 1))
+        (key >> KEY_SHIFT == self.number).then(|| Tasks::id_of_any(key))
+    }
+
+    /// The number of the task of this name in its loop, whichever that is.
+    pub(crate) fn id_of_any(key: u64) -> u64 {
+        key & ((1 << KEY_SHIFT) - 1)
     }
 
     pub(crate) fn current_id(&self) -> Option<u64> {

@@ -29,5 +29,5 @@ pub use ouroloop_core::{
 pub use ouroloop_task::{
     Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,
     Never, PromiseLoan, PromiseValue, Raise, Resource, ResourceState, Scope, ScopeHandle, TaskLoan,
-    TaskValue, Waiter, WaiterKey, create_future_of, current_task_key,
+    TaskValue, Waiter, WaiterKey, create_future_of, current_task_key, task_id_of_key,
 };

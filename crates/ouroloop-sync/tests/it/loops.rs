@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use ouroloop_core::LoopRef;
 use ouroloop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
-use ouroloop_task::{LoopTasks, bare_yield};
+use ouroloop_task::{LoopTasks, bare_yield, current_task};
 use ouroloop_testkit::{Log, TestLoop};
 
 /// Runs one loop for a few iterations.
@@ -110,4 +110,16 @@ fn a_waiter_of_a_closed_loop_is_passed_over() {
     go(&two);
     assert!(second.done() && !lock.locked());
     two.close();
+}
+
+#[test]
+fn the_owner_of_a_lock_is_the_number_of_its_task_on_each_loop() {
+    for _ in 0..2 {
+        TestLoop::new().run(async {
+            let lock = Lock::new();
+            let _guard = lock.acquire().await;
+            let me = current_task().expect("this is a task");
+            assert_eq!(lock.statistics().owner, Some(me.id()));
+        });
+    }
 }
