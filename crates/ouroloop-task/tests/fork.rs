@@ -6,6 +6,8 @@
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ouroloop_core::{LoopError, get_running_loop, new_event_loop};
 use ouroloop_task::{LoopTasks, bare_yield};
@@ -39,6 +41,12 @@ fn is_forked<T>(result: &Result<T, LoopError>) -> bool {
 fn in_the_child_the_loops_of_the_parent_refuse_and_a_new_one_runs() {
     let event_loop = new_event_loop().expect("a loop can be made");
     let in_child = event_loop.downgrade();
+    let woken = Arc::new(AtomicBool::new(false));
+    let (wake, seen) = (woken.clone(), woken.clone());
+    event_loop
+        .remote()
+        .call_soon_threadsafe(move || wake.store(true, Relaxed))
+        .expect("it is open");
     assert!(holds_in_a_child(move || {
         assert!(is_forked(&in_child.run_forever()));
         assert!(is_forked(&in_child.enter()));
@@ -49,7 +57,11 @@ fn in_the_child_the_loops_of_the_parent_refuse_and_a_new_one_runs() {
         });
         assert_eq!(value.ok(), Some(7));
         own.close().expect("it does not run");
+        assert!(!seen.load(Relaxed), "the wake-up is not the child's");
     }));
+    // What woke the parent is still there for it.
+    event_loop.run_once().expect("it is the parent's");
+    assert!(woken.load(Relaxed), "the wake-up is the parent's");
     let value = event_loop.run_until_complete(async {
         bare_yield().await;
         holds_in_a_child(|| {

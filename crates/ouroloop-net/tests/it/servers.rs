@@ -437,6 +437,7 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
                 peers.push(TcpStream::connect(addr).unwrap());
                 turns().await;
             }
+            let crowded = std::time::Instant::now();
             // No turn between these: they take the last descriptor, however many were left.
             while let Ok(peer) = TcpStream::connect(addr) {
                 peers.push(peer);
@@ -470,6 +471,7 @@ fn h08_without_descriptors_the_listener_rests_and_comes_back() {
                 );
             }
             assert_eq!(receive(&last, 7).await, b"at last");
+            assert!(crowded.elapsed() >= Duration::from_secs(1), "the pause");
         });
         event_loop.close().unwrap();
     });

@@ -3,12 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::panic::Location;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use ouroloop_core::{LoopError, new_event_loop};
 use ouroloop_task::{
-    AsFutureRef, Awaitable, Eventual, IntoTask, LoopTasks, Task, TaskBuilder, TaskError, all_tasks,
-    bare_yield, create_future, create_task, current_task, ensure_future,
+    AsFutureRef, Awaitable, Eventual, FutureRef, IntoTask, LoopTasks, Task, TaskBuilder, TaskError,
+    all_tasks, bare_yield, create_future, create_task, current_task, ensure_future,
 };
 use ouroloop_testkit::{Log, TestLoop, hops, ms, run_iterations, running_loop};
 
@@ -86,6 +88,8 @@ fn the_current_task_is_there_in_tasks_and_nowhere_else() {
 fn all_tasks_are_those_that_are_not_done_oldest_first() {
     let test_loop = TestLoop::new();
     assert!(test_loop.all_tasks().is_empty());
+    let other = TestLoop::new();
+    let of_other = other.create_task(async {}).expect("it is open");
     test_loop.run(async {
         let quick = create_task(async {});
         let slow = create_task(pending::<()>());
@@ -103,6 +107,8 @@ fn all_tasks_are_those_that_are_not_done_oldest_first() {
         assert_eq!(ids(), [1]);
     });
     assert!(test_loop.all_tasks().is_empty());
+    assert_eq!(other.all_tasks(), [of_other.as_task_ref()]);
+    other.run(async {});
 }
 
 #[test]
@@ -470,6 +476,39 @@ fn whatever_can_be_awaited_becomes_an_eventual() {
         // Only the coroutine was made a task.
         assert_eq!(create_task(async {}).id(), before + 2);
         assert_eq!(task.await.ok(), Some(2));
+    });
+}
+
+#[test]
+fn futures_of_other_makers_are_taken_as_those_of_ours() {
+    /// A coroutine of another crate.
+    struct Theirs(u32);
+    impl Future for Theirs {
+        type Output = u32;
+        fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<u32> {
+            self.0 += 1;
+            if self.0 % 2 == 0 {
+                return Poll::Ready(self.0);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    /// A handle of another crate.
+    struct Handle(Task<u32>);
+    impl AsFutureRef for Handle {
+        fn as_future_ref(&self) -> FutureRef {
+            self.0.as_future_ref()
+        }
+    }
+    run(async {
+        let task = ensure_future(Theirs(4));
+        assert_eq!(task.await.ok(), Some(6));
+        let handle = Handle(create_task(Theirs(6)));
+        let here = running_loop();
+        assert!(handle.as_future_ref().event_loop().same_loop(&here));
+        assert!(handle.as_future_ref().is(&handle) && !handle.as_future_ref().done());
+        assert_eq!(handle.0.await.ok(), Some(8));
     });
 }
 
