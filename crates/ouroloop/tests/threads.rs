@@ -3,13 +3,17 @@
 //! They are compiled in here, with a `println!` that keeps what it is given, whichever thread prints. Their seconds are short
 //! here, and real: the threads sleep.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 static PRINTED: Mutex<String> = Mutex::new(String::new());
+static BEGUN: Condvar = Condvar::new();
 static TURN: Mutex<()> = Mutex::new(());
 
 const SECOND: Duration = Duration::from_millis(40);
+
+/// A limit for what is to happen soon; whoever reaches it has failed.
+const SOON: Duration = Duration::from_secs(60);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -19,6 +23,18 @@ fn keep(line: &str) {
     let mut printed = lock(&PRINTED);
     printed.push_str(line);
     printed.push('\n');
+    if line.starts_with("start ") {
+        BEGUN.notify_all();
+        // Goes on when the other one has begun, however late its thread is.
+        let alone = |printed: &mut String| begun(printed) < 2;
+        drop(BEGUN.wait_timeout_while(printed, SOON, alone));
+    }
+}
+
+/// How many of the two jobs in `executors` have begun; no other example prints such lines.
+fn begun(printed: &str) -> usize {
+    let lines = printed.lines();
+    lines.filter(|line| line.starts_with("start ")).count()
 }
 
 // In scope in all modules below, before that of the standard library.
@@ -131,11 +147,8 @@ fn executors() {
     let expected = header(include_str!("../examples/executors.rs"));
     assert_eq!(sorted(&output), sorted(&expected));
     // Neither begins after the other has ended.
-    let begun = output
-        .lines()
-        .take(2)
-        .filter(|line| line.starts_with("start"));
-    assert_eq!(begun.count(), 2, "{output}");
+    let first: String = output.split_inclusive('\n').take(2).collect();
+    assert_eq!(begun(&first), 2, "{output}");
 }
 
 #[test]

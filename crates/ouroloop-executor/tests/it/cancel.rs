@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use ouroloop_combinators::timeout;
@@ -51,8 +52,10 @@ fn a_cancelled_task_unwinds_at_once_while_its_job_runs_on() {
     let (release, hold) = held();
     let ended = Arc::new(AtomicUsize::new(0));
     let (own, count) = (pool.clone(), ended.clone());
+    let (begun, begins) = channel();
     ouroloop::run(async move {
         let job = run_in_executor(&own, move || {
+            begun.send(()).unwrap();
             hold();
             count.fetch_add(1, Ordering::SeqCst);
             // Nobody wants it, and nobody hears of it.
@@ -60,6 +63,8 @@ fn a_cancelled_task_unwinds_at_once_while_its_job_runs_on() {
         });
         let task = create_task(job.into_future());
         bare_yield().await;
+        // One that no thread has begun would never run.
+        begins.recv_timeout(SOON).unwrap();
         task.cancel();
         assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
     })
