@@ -265,11 +265,9 @@ pub fn to_thread<T: Send + 'static>(
     let place = Location::caller();
     async move {
         let event_loop = running_at(place);
-        let context = snapshot_context();
-        let call = move || match context {
-            Some(context) => context.run(f),
-            None => f(),
-        };
+        // An empty context too: the thread keeps what the jobs before this one have set.
+        let context = snapshot_context().unwrap_or_default();
+        let call = move || context.run(f);
         let bridge = Bridge::of(&event_loop).map_err(|_| TaskError::LoopClosed)?;
         let pool = bridge.executor.get_or_make().map_err(TaskError::failed)?;
         let future = pool.submit_as(call, None, place);

@@ -49,6 +49,20 @@ fn to_thread_carries_the_context_and_run_in_executor_does_not() {
 }
 
 #[test]
+fn to_thread_does_not_see_what_other_jobs_of_its_thread_have_set() {
+    ouroloop::run(async {
+        let event_loop = ouroloop_core::get_running_loop().unwrap();
+        event_loop.set_default_executor(&pool(1)).unwrap();
+        to_thread(|| USER.set("from a to_thread")).await.unwrap();
+        assert_eq!(to_thread(|| USER.get()).await.unwrap(), None);
+        let polluted = run_in_executor(None, || _ = USER.set("from a job"));
+        polluted.await.unwrap();
+        assert_eq!(to_thread(|| USER.get()).await.unwrap(), None);
+    })
+    .unwrap();
+}
+
+#[test]
 fn the_end_of_a_run_waits_for_its_jobs() {
     let done = Arc::new(Mutex::new(false));
     let flag = done.clone();
