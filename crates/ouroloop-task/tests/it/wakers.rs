@@ -1,14 +1,16 @@
 //! Wakers that call back into what calls them: nothing is borrowed, nothing is lost, nothing hangs.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use futures_util::{AsyncReadExt, AsyncWriteExt};
 use ouroloop_task::{
     Promise, Task, Waiter, bare_yield, catch_cancelled, create_future, create_task,
 };
-use ouroloop_testkit::{WakeCount, ms, poll_once};
+use ouroloop_testkit::{MemoryStreams, WakeCount, ms, poll_once};
 
 use crate::support::{Deed, Hooked, hooked, ignore, own_waker, polled_with, run, sleep};
 
@@ -354,4 +356,39 @@ fn a_stale_waker_of_a_task_that_is_done_does_nothing() {
         assert_eq!(polls.get(), 1);
         other.cancel();
     });
+}
+
+/// A waker that runs `hook` when it is first cloned.
+fn when_cloned(hook: impl FnOnce() + 'static) -> Hooked {
+    let hook = Cell::new(Some(hook));
+    hooked(move |deed| {
+        if let (Deed::Clone, Some(hook)) = (deed, hook.take()) {
+            hook();
+        }
+    })
+}
+
+// Here and not beside the streams of the test kit, since it takes a hostile waker.
+#[test]
+fn what_happens_to_a_memory_stream_while_the_waker_is_cloned_is_seen() {
+    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
+    let writes = when_cloned(move || {
+        let written = poll_once(pin!(left.write(b"x")), Waker::noop());
+        assert!(matches!(written, Poll::Ready(Ok(1))));
+    });
+    let read = poll_once(pin!(right.read(&mut [0; 1])), &writes.waker());
+    assert!(matches!(read, Poll::Ready(Ok(1))), "{read:?}");
+
+    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
+    ignore(poll_once(pin!(left.write(b"x")), Waker::noop()));
+    let reads = when_cloned(move || {
+        let read = poll_once(pin!(right.read(&mut [0; 1])), Waker::noop());
+        assert!(matches!(read, Poll::Ready(Ok(1))));
+    });
+    let written = poll_once(pin!(left.write(b"y")), &reads.waker());
+    let Poll::Ready(Err(error)) = written else {
+        panic!("{written:?}");
+    };
+    let kind = error.kind();
+    assert_eq!(kind, ErrorKind::BrokenPipe, "the reader went with the hook");
 }

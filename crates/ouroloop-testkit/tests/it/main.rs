@@ -1,6 +1,6 @@
 //! The test kit, tested from the outside and through the facade, as its users have it.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 /// The options of the attribute `test`.
 mod attribute;

@@ -1,16 +1,10 @@
 //! Memory streams and what goes wrong with them.
 
-use std::cell::RefCell;
 use std::io::ErrorKind;
-use std::pin::pin;
-use std::ptr;
-use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
-use ouroloop::testkit::{
-    MemoryStreams, memory_stream_pair, poll_once, virtual_clock, wait_all_tasks_blocked,
-};
+use ouroloop::testkit::{MemoryStreams, memory_stream_pair, virtual_clock, wait_all_tasks_blocked};
 use ouroloop::{create_task, get_running_loop, timeout};
 
 const MS: Duration = Duration::from_millis(1);
@@ -180,57 +174,6 @@ async fn what_was_lent_takes_room_until_it_is_consumed() {
     right.consume_unpin(3);
     assert_eq!(writer.await.unwrap(), 3);
     assert_eq!(right.fill_buf().await.unwrap(), b"4");
-}
-
-type Hook = Box<dyn FnOnce()>;
-
-thread_local! {
-    static ON_CLONE: RefCell<Option<Hook>> = const { RefCell::new(None) };
-}
-
-/// A waker that runs `on_clone` when it is first cloned, and wakes nobody.
-#[allow(unsafe_code, reason = "a clone can be told of in no other way")]
-fn waker_with(on_clone: impl FnOnce() + 'static) -> Waker {
-    static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| {
-            let hook = ON_CLONE.take();
-            hook.into_iter().for_each(|hook| hook());
-            RawWaker::new(ptr::null(), &TABLE)
-        },
-        |_| {},
-        |_| {},
-        |_| {},
-    );
-    ON_CLONE.set(Some(Box::new(on_clone)));
-    // SAFETY: the functions of the table do not look at the data, so any will do, in any thread.
-    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
-}
-
-#[test]
-fn what_happens_while_the_waker_is_cloned_is_seen() {
-    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
-    let waker = waker_with(move || {
-        let written = poll_once(pin!(left.write(b"x")), Waker::noop());
-        assert!(matches!(written, Poll::Ready(Ok(1))));
-    });
-    let read = poll_once(pin!(right.read(&mut [0; 1])), &waker);
-    assert!(matches!(read, Poll::Ready(Ok(1))), "{read:?}");
-
-    let (mut left, mut right) = MemoryStreams::new().capacity(1).pair();
-    let _ = poll_once(pin!(left.write(b"x")), Waker::noop());
-    let waker = waker_with(move || {
-        let read = poll_once(pin!(right.read(&mut [0; 1])), Waker::noop());
-        assert!(matches!(read, Poll::Ready(Ok(1))));
-    });
-    let written = poll_once(pin!(left.write(b"y")), &waker);
-    let Poll::Ready(Err(error)) = written else {
-        panic!("{written:?}");
-    };
-    assert_eq!(
-        error.kind(),
-        ErrorKind::BrokenPipe,
-        "the hook has dropped the reader"
-    );
 }
 
 #[ouroloop::test]
