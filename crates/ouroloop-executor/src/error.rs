@@ -46,6 +46,10 @@ pub enum ExecutorError {
     #[error("a thread cannot join itself; do that in another thread, or shut down without waiting")]
     JoinsItself,
 
+    /// The names of threads cannot hold a zero byte.
+    #[error("`thread_name_prefix` must not contain a zero byte; leave it out")]
+    InvalidThreadName,
+
     /// The loop of the thread has not stopped. Call `stop()` first.
     #[error("the loop of the thread is still running; call `stop()` first, then `join()`")]
     LoopNotStopped,

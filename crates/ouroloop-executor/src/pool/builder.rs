@@ -67,11 +67,16 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::NoWorkers`] if there may be no thread.
+    /// [`ExecutorError::NoWorkers`] if there may be no thread; [`ExecutorError::InvalidThreadName`] if the prefix of
+    /// their names holds a zero byte.
     pub fn build(self) -> Result<ThreadPoolExecutor, ExecutorError> {
-        match self.has_no_workers {
-            true => Err(ExecutorError::NoWorkers),
-            false => Ok(ThreadPoolExecutor::with_options(self)),
+        if self.has_no_workers {
+            return Err(ExecutorError::NoWorkers);
         }
+        // With such a name std would panic when the first thread is started.
+        if self.thread_name_prefix.contains('\0') {
+            return Err(ExecutorError::InvalidThreadName);
+        }
+        Ok(ThreadPoolExecutor::with_options(self))
     }
 }

@@ -30,6 +30,15 @@ fn a_pool_without_workers_is_refused() {
 }
 
 #[test]
+fn a_name_that_no_thread_can_have_is_refused() {
+    let pool = ThreadPoolExecutor::builder().thread_name_prefix("a\0b");
+    assert!(matches!(
+        pool.build(),
+        Err(ExecutorError::InvalidThreadName)
+    ));
+}
+
+#[test]
 fn threads_are_started_on_demand_and_no_more_than_allowed() {
     let pool = pool(3);
     assert_eq!(pool.thread_count(), 0);
