@@ -5,7 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use ouroloop_core::{LoopError, RemoteHandle, get_running_loop};
-use ouroloop_task::{LoopTasks, TaskError};
+use ouroloop_task::{FutureRef, LoopTasks, TaskError};
 
 use crate::bridge::{Bridge, Entry};
 use crate::concurrent::cell::Watcher;
@@ -23,7 +23,8 @@ use crate::concurrent::{self, Promise};
 /// # Cancellation
 ///
 /// Cancelling the future ends it at once, and cancels the task by a callback of its loop. If the task is
-/// cancelled by somebody else, the future is. Dropping the future does nothing: the task goes on.
+/// cancelled by somebody else, the future is. Dropping the future does nothing: the task goes on. If the task panics after
+/// the future was cancelled, the loop reports that.
 ///
 /// # Ordering
 ///
@@ -93,23 +94,26 @@ impl<T: Send + 'static> End<T> {
         task.as_future_ref()
             .add_done_callback_in(None, move |task| {
                 bridge.leave(word);
-                let outcome = match task.exception() {
-                    Some(error) => Err(error),
-                    None => value.take().ok_or(TaskError::InvalidState),
-                };
-                self.settle(outcome);
+                self.settle(task, &value);
             });
         Ok(())
     }
 
     /// Copies what came of the task, as asyncio's `_set_concurrent_future_state` does.
-    fn settle(self, outcome: Result<T, TaskError>) {
-        if let Err(TaskError::Cancelled(_)) = outcome {
+    ///
+    /// If the future was cancelled meanwhile nobody looks at the exception, so that its loop reports it.
+    fn settle(self, task: &FutureRef, value: &Cell<Option<T>>) {
+        if task.cancelled() {
             self.0.future().cancel();
         }
-        if self.0.set_running_or_notify_cancel() == Ok(true) {
-            let _ = self.0.set(outcome);
+        if self.0.set_running_or_notify_cancel() != Ok(true) {
+            return;
         }
+        let outcome = match task.exception() {
+            Some(error) => Err(error),
+            None => value.take().ok_or(TaskError::InvalidState),
+        };
+        let _ = self.0.set(outcome);
     }
 }
 

@@ -1,11 +1,15 @@
 //! Panics of what users give (H12, H13): the threads live on, and everybody hears of the end.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
-use ouroloop_executor::{ExecutorError, LoopThread, run_in_executor};
-use ouroloop_task::TaskError;
+use ouroloop_core::get_running_loop;
+use ouroloop_executor::concurrent::Future;
+use ouroloop_executor::{ExecutorError, LoopThread, run_coroutine_threadsafe, run_in_executor};
+use ouroloop_task::{TaskError, bare_yield, catch_cancelled};
 
 use crate::support::{SOON, eventually, held, pool};
 
@@ -92,6 +96,33 @@ fn h12_a_coroutine_of_another_thread_may_panic_before_and_after_it_begins() {
     }
     let after = thread.run_coroutine_threadsafe(|| async { 1 });
     assert_eq!(after.result(SOON).unwrap(), 1);
+}
+
+#[test]
+fn h12_a_panic_after_the_future_was_cancelled_is_reported_by_the_loop() {
+    let reports = Rc::new(Cell::new(0));
+    let count = reports.clone();
+    ouroloop::run(async move {
+        let event_loop = get_running_loop().unwrap();
+        event_loop.set_exception_handler(Some(Rc::new(move |_, context| {
+            assert!(format!("{context:?}").contains("by request"), "{context:?}");
+            count.set(count.get() + 1);
+        })));
+        let future = run_coroutine_threadsafe(&event_loop.remote(), || async {
+            let _ = catch_cancelled(std::future::pending::<()>()).await;
+            quietly()
+        });
+        // The callback that makes the task, and its first step.
+        bare_yield().await;
+        bare_yield().await;
+        assert!(Future::<()>::cancel(&future));
+        // The cancellation, the step that panics, and the end.
+        for _ in 0..4 {
+            bare_yield().await;
+        }
+    })
+    .unwrap();
+    assert_eq!(reports.get(), 1);
 }
 
 /// Remembers where it is dropped. It is `Send`, so that a job may give it.
