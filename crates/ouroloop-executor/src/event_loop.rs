@@ -85,6 +85,7 @@ pub trait LoopExecutor {
     /// # Errors
     ///
     /// [`ExecutorError::StillRunning`] with the jobs that have not ended by then. They go on, and nobody waits for them.
+    /// [`ExecutorError::JoinsItself`] if this loop runs in a job of that executor; nothing is done then.
     ///
     /// # Cancellation
     ///
@@ -135,7 +136,7 @@ impl LoopExecutor for LoopRef {
     ) -> Pin<Box<dyn Future<Output = Result<(), ExecutorError>>>> {
         let (event_loop, limit) = (self.clone(), timeout.into());
         Box::pin(async move {
-            let Some(pool) = Bridge::of(&event_loop)?.executor.shut_down() else {
+            let Some(pool) = Bridge::of(&event_loop)?.executor.shut_down()? else {
                 return Ok(());
             };
             pool.begin_shutdown(false);

@@ -26,10 +26,14 @@ impl DefaultExecutor {
         drop(before);
     }
 
-    /// Refuses to be used from now on; the pool that was used, if one was.
-    pub(crate) fn shut_down(&self) -> Option<ThreadPoolExecutor> {
+    /// Refuses to be used from now on; the pool that was used, if one was. A thread of that pool is refused this.
+    pub(crate) fn shut_down(&self) -> Result<Option<ThreadPoolExecutor>, ExecutorError> {
+        let pool = self.pool.borrow().clone();
+        if let Some(pool) = &pool {
+            pool.check_not_own()?;
+        }
         self.shut_down.set(true);
-        self.pool.borrow().clone()
+        Ok(pool)
     }
 
     /// The end of the loop.

@@ -293,7 +293,7 @@ impl ThreadPoolExecutor {
         }
     }
 
-    fn check_not_own(&self) -> Result<(), ExecutorError> {
+    pub(crate) fn check_not_own(&self) -> Result<(), ExecutorError> {
         let address = Arc::as_ptr(&self.handle.workers).addr();
         match POOL.try_with(Cell::get) {
             Ok(own) if own == address => Err(ExecutorError::JoinsItself),

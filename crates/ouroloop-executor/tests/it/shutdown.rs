@@ -79,6 +79,24 @@ fn h14_a_job_cannot_wait_for_the_end_of_its_own_pool() {
 }
 
 #[test]
+fn h14_a_loop_in_a_job_cannot_wait_for_the_end_of_its_own_pool() {
+    let pool = pool(1);
+    let own = pool.clone();
+    let job = pool.submit(move || {
+        let event_loop = ouroloop_core::new_event_loop().unwrap();
+        event_loop.set_default_executor(&own).unwrap();
+        let waits = event_loop.shutdown_default_executor(Duration::from_millis(1));
+        let waits = event_loop.run_until_complete(waits).unwrap();
+        assert!(matches!(waits, Err(ExecutorError::JoinsItself)));
+        // It did nothing.
+        drop(event_loop.run_in_executor(None, || ()).unwrap());
+        event_loop.close().unwrap();
+    });
+    job.result(SOON).unwrap();
+    pool.shutdown(true, false).unwrap();
+}
+
+#[test]
 fn h14_a_job_may_drop_the_last_handle_of_its_pool() {
     let pool = pool(1);
     let own = pool.clone();
