@@ -110,7 +110,7 @@ fn debug_mode_warns_of_a_circle_on_real_time() {
     assert_eq!(
         lines,
         [
-            "tasks wait for each other in a circle: \"second\" created at misuse/awaits.rs:_ -> \"first\" created at misuse/awaits.rs:_ -> \"second\" created at misuse/awaits.rs:_; none of them will end unless something else wakes one: break the circle"
+            "tasks wait for each other in a circle: \"first\" created at misuse/awaits.rs:_ -> \"second\" created at misuse/awaits.rs:_ -> \"first\" created at misuse/awaits.rs:_; none of them will end unless something else wakes one: break the circle"
         ]
     );
 }
