@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use ouroloop_combinators::cancel_all_tasks;
 use ouroloop_core::{
-    EventLoop, LoopError, PanicPayload, RemoteHandle, new_event_loop, set_event_loop,
+    EventLoop, LoopError, PanicPayload, RemoteHandle, get_running_loop, new_event_loop,
+    set_event_loop,
 };
 use ouroloop_task::{LoopTasks, RunError, TaskError};
 
@@ -121,7 +122,8 @@ impl LoopThread {
 
     /// Runs a coroutine as a task of the loop: see [`run_coroutine_threadsafe`].
     ///
-    /// While the loop is stopped nothing runs. What was handed over begins when it is closed, and is cancelled then.
+    /// While the loop is stopped nothing runs. What was handed over by then is cancelled when the loop is closed, before
+    /// its first step.
     #[track_caller]
     pub fn run_coroutine_threadsafe<F>(
         &self,
@@ -150,10 +152,11 @@ impl LoopThread {
         if stage.stopped {
             return Err(ExecutorError::LoopStopped);
         }
-        // A second stop would end the run that closes the loop.
         if !std::mem::replace(&mut stage.stop_asked, true) {
             drop(stage);
-            self.remote.stop()?;
+            let shared = self.shared.clone();
+            let stop = move || shared.stop_running();
+            self.remote.call_soon_threadsafe(stop)?;
         }
         Ok(())
     }
@@ -236,6 +239,14 @@ impl Shared {
         lock(&self.stage)
     }
 
+    /// Stops the loop of this thread, but not the run that closes it: a coroutine may have stopped the loop before.
+    fn stop_running(&self) {
+        let stopped = self.lock().stopped;
+        if let (false, Ok(event_loop)) = (stopped, get_running_loop()) {
+            event_loop.stop();
+        }
+    }
+
     /// What the thread does.
     fn body(&self, started: &Sender<Result<RemoteHandle, LoopError>>) {
         let event_loop = match new_event_loop() {
@@ -263,12 +274,16 @@ impl Shared {
 
 /// As `run` does at its end.
 fn shut_down(event_loop: &EventLoop) -> Result<(), ExecutorError> {
+    // One iteration for what was handed over since the stop, so that it is cancelled with the rest. A stop among that
+    // ends this, and not the next run.
+    event_loop.stop();
+    let taken = event_loop.run_forever().map_err(ExecutorError::from);
     let cancelled = cancel_all_tasks(event_loop).map_err(from_run);
     let ended = event_loop
         .run_until_complete(event_loop.shutdown_default_executor(EXECUTOR_LIMIT))
         .map_err(from_run);
     event_loop.close()?;
-    cancelled.and(ended.and_then(|ended| ended))
+    taken.and(cancelled).and(ended.and_then(|ended| ended))
 }
 
 fn from_run(error: RunError) -> ExecutorError {

@@ -112,6 +112,52 @@ fn its_close_lets_tasks_clean_up() {
 }
 
 #[test]
+fn what_is_handed_over_after_the_stop_is_cancelled_by_the_close() {
+    let thread = LoopThread::start().unwrap();
+    thread.stop().unwrap();
+    thread.join(SOON).unwrap();
+    let steps = Arc::new(AtomicUsize::new(0));
+    let count = steps.clone();
+    let late = thread.run_coroutine_threadsafe(move || async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        sleep(SOON).await;
+    });
+    thread.close().unwrap();
+    assert!(late.cancelled(), "{:?}", late.result(SOON));
+    assert_eq!(steps.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn stops_too_many_do_not_disturb_the_close() {
+    for by_handle in [true, false] {
+        let thread = LoopThread::start().unwrap();
+        let (begun, begins) = channel();
+        let (release, released) = channel::<()>();
+        let cleans_up = thread.run_coroutine_threadsafe(|| async {
+            let _ = catch_cancelled(std::future::pending::<()>()).await;
+            sleep(Duration::from_millis(1)).await;
+            1
+        });
+        // Stopped by a coroutine, which holds the loop up until others have asked for the same.
+        let stops = thread.run_coroutine_threadsafe(move || async move {
+            get_running_loop().unwrap().stop();
+            begun.send(()).unwrap();
+            let _ = released.recv();
+        });
+        begins.recv().unwrap();
+        match by_handle {
+            true => thread.remote().stop().unwrap(),
+            false => thread.stop().unwrap(),
+        }
+        drop(release);
+        eventually(|| !thread.is_running());
+        thread.close().unwrap();
+        assert_eq!(cleans_up.result(SOON).unwrap(), 1);
+        stops.result(SOON).unwrap();
+    }
+}
+
+#[test]
 fn what_comes_after_the_close_is_an_error() {
     let thread = LoopThread::start().unwrap();
     end(&thread);
