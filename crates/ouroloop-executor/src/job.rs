@@ -44,6 +44,18 @@ impl fmt::Display for JobInfo {
     }
 }
 
+/// Calls `f`, and tells whether it panicked, whatever the payload of the panic does when it is dropped.
+pub(crate) fn panics(f: impl FnOnce()) -> bool {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else {
+        return false;
+    };
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // This one may be of the same kind, and so without end.
+        std::mem::forget(next);
+    }
+    true
+}
+
 /// What a thread of a pool can do with a job.
 pub(crate) trait Run: Send + Sync {
     /// Runs it, unless it was cancelled.
@@ -85,7 +97,7 @@ where
     fn drop_work(&self) {
         let work = lock(&self.work).take();
         // The destructor of what the closure holds must not end a thread that goes on with others.
-        if catch_unwind(AssertUnwindSafe(move || drop(work))).is_err() {
+        if panics(move || drop(work)) {
             tracing::error!(target: "ouroloop::executor", "the drop of a cancelled {} panicked", self.info);
         }
     }

@@ -17,7 +17,6 @@
 //!   sees, under the lock, that it has not ended: no watcher is forgotten, and none is called twice.
 //! - No lock is held while a watcher is called or a value is dropped.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,7 @@ use ouroloop_core::{ClientWord, LoopId, post, running_loop_id, with_running};
 use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError};
 
 use super::Future;
-use crate::job::JobInfo;
+use crate::job::{JobInfo, panics};
 use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, spin_until, wait};
 
 const PENDING: u8 = 0;
@@ -293,7 +292,7 @@ impl<T: 'static> Watcher<T> {
         match self {
             Watcher::Call(callback) => {
                 let future = future();
-                if catch_unwind(AssertUnwindSafe(|| callback(&future))).is_err() {
+                if panics(|| callback(&future)) {
                     tracing::error!(target: "ouroloop::executor", "exception calling callback for {future:?}");
                 }
             }

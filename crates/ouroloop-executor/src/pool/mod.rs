@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub use self::map::ExecutorMap;
 use self::workers::{Crew, Refusal, Workers};
 use crate::concurrent::Future;
 use crate::error::ExecutorError;
-use crate::job::{Job, JobInfo, Run};
+use crate::job::{Job, JobInfo, Run, panics};
 use crate::queue::{JobQueue, PoolQueue};
 use crate::sync::{Mutex, lock, thread};
 
@@ -334,7 +334,7 @@ impl Crew<Arc<dyn Run>> for Threads {
     fn run(&self, worker: usize, job: Arc<dyn Run>) {
         *lock(&self.doing[worker]) = Some(job.info().clone());
         // The job contains its own panics; this is for the destructor of a result that nobody wants.
-        if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
+        if panics(|| job.run()) {
             tracing::error!(target: "ouroloop::executor", "the drop of a job's result panicked");
         }
     }

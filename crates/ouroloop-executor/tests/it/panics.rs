@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
+use ouroloop_combinators::timeout;
 use ouroloop_core::get_running_loop;
 use ouroloop_executor::concurrent::Future;
-use ouroloop_executor::{ExecutorError, LoopThread, run_coroutine_threadsafe, run_in_executor};
+use ouroloop_executor::{
+    ExecutorError, LoopThread, run_coroutine_threadsafe, run_in_executor, wrap_future,
+};
 use ouroloop_task::{TaskError, bare_yield, catch_cancelled};
 
 use crate::support::{SOON, eventually, held, pool};
@@ -123,6 +126,43 @@ fn h12_a_panic_after_the_future_was_cancelled_is_reported_by_the_loop() {
     })
     .unwrap();
     assert_eq!(reports.get(), 1);
+}
+
+/// The payload of a panic, and a result, that panics with another one of its kind when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            std::panic::resume_unwind(Box::new(Bomb));
+        }
+    }
+}
+
+#[test]
+fn h12_a_payload_that_panics_when_it_is_dropped_harms_nobody() {
+    let pool = pool(1);
+    let (release, hold) = held();
+    // Nobody has the future when it ends: the thread drops the result.
+    drop(pool.submit(move || {
+        hold();
+        Bomb
+    }));
+    drop(release);
+    assert_eq!(pool.submit(|| 1).result(SOON).unwrap(), 1);
+    let (release, hold) = held();
+    let job = pool.submit(hold);
+    let guard = Bomb;
+    assert!(pool.submit(move || drop(guard)).cancel());
+    job.add_done_callback(|_| std::panic::resume_unwind(Box::new(Bomb)));
+    ouroloop::run(async move {
+        // Told after that callback.
+        let wrapped = wrap_future(&job);
+        drop(release);
+        timeout(SOON, wrapped).await.unwrap().unwrap();
+    })
+    .unwrap();
+    pool.shutdown(true, false).unwrap();
 }
 
 /// Remembers where it is dropped. It is `Send`, so that a job may give it.
