@@ -71,7 +71,12 @@ pub trait LoopExecutor {
         future: &concurrent::Future<T>,
     ) -> Result<ExecutorFuture<T>, LoopError>;
 
-    /// Sets the pool that `None` means from now on. The one before, if there was one, is given up.
+    /// Sets the pool that `None` means from now on. The one before, if there was one, is given up: the end of the loop does
+    /// not wait for its jobs.
+    ///
+    /// The pool is the loop's from now on: the end of `run`, and [`close`](ouroloop_core::LoopRef::close), shut it down, for
+    /// all who have a handle of it. Do not give a loop the pool that others share; name that one in
+    /// [`run_in_executor`](LoopExecutor::run_in_executor) instead.
     ///
     /// # Errors
     ///

@@ -50,7 +50,8 @@ impl<T> Future<T> {
     /// Blocks this thread until there is a result, or the limit has passed, and moves it out.
     ///
     /// For plain threads. In a loop everything else would stand still meanwhile: await
-    /// [`wrap_future`](crate::wrap_future) there.
+    /// [`wrap_future`](crate::wrap_future) there. Nor for jobs that wait for jobs of their own pool: each of them keeps a
+    /// thread, and if all threads wait so, none is left for what they wait for, and all wait for ever, without an error.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ use crate::sync::{Mutex, lock, thread};
 ///
 /// When the last handle goes, the pool is shut down without waiting: queued jobs are still run, and then the threads
 /// end. Neither this nor the end of the program waits for a job: a process ends when `main` returns, whatever its
-/// threads do. To wait, call [`shutdown`](ThreadPoolExecutor::shutdown), or
+/// threads do, and what is queued then never runs. To wait, call [`shutdown`](ThreadPoolExecutor::shutdown), or
 /// [`shutdown_timeout`](ThreadPoolExecutor::shutdown_timeout) if a job might never end.
 ///
 /// # Differences from asyncio
