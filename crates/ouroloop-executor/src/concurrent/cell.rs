@@ -24,6 +24,7 @@ use ouroloop_core::{ClientWord, LoopId, post, running_loop_id, with_running};
 use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError};
 
 use super::Future;
+use super::wait::Waiter;
 use crate::job::{JobInfo, panics};
 use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, spin_until, wait};
 
@@ -94,6 +95,8 @@ pub(crate) enum Watcher<T: 'static> {
     Word(LoopId, ClientWord),
     /// The same, if it ends cancelled.
     CancelWord(LoopId, ClientWord),
+    /// A thread that waits for several wants the number of this one.
+    Number(Arc<Waiter>, usize),
 }
 
 impl<T: 'static> Cell<T> {
@@ -220,6 +223,14 @@ impl<T: 'static> Cell<T> {
         Ok(())
     }
 
+    /// Forgets that `waiter` wants to be told.
+    pub(crate) fn unwatch(&self, waiter: &Arc<Waiter>) {
+        let is_other =
+            |it: &Watcher<T>| !matches!(it, Watcher::Number(of, _) if Arc::ptr_eq(of, waiter));
+        // The waiter is not dropped under the lock: whoever calls this has it, too.
+        lock(&self.inner).watchers.retain(is_other);
+    }
+
     /// Blocks until it is done; false if the limit passed first.
     pub(crate) fn block(&self, limit: Option<Duration>) -> bool {
         if self.spin(limit) {
@@ -285,6 +296,14 @@ impl<T: 'static> Watchers<T> {
             }
         };
     }
+
+    fn retain(&mut self, keep: impl Fn(&Watcher<T>) -> bool) {
+        match self {
+            Watchers::One(watcher) if !keep(watcher) => *self = Watchers::None,
+            Watchers::Many(all) => all.retain(keep),
+            _ => {}
+        }
+    }
 }
 
 impl<T: 'static> Watcher<T> {
@@ -299,6 +318,7 @@ impl<T: 'static> Watcher<T> {
             Watcher::Word(event_loop, word) => send(event_loop, word),
             Watcher::CancelWord(event_loop, word) if cancelled => send(event_loop, word),
             Watcher::CancelWord(..) => {}
+            Watcher::Number(waiter, index) => waiter.tell(index),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! `wait` and `as_completed` for plain threads, as `concurrent.futures` has them.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ouroloop_core::running_loop_id;
+
 use super::Future;
+use super::cell::Watcher;
 use crate::error::ExecutorError;
+use crate::sync::{Condvar, Mutex, lock, wait as wait_for};
 
 /// When [`wait`] comes back.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -24,6 +28,10 @@ pub enum ReturnWhen {
 ///
 /// In a loop, use `ouroloop::wait` instead.
 ///
+/// # Errors
+///
+/// [`ExecutorError::BlocksItsLoop`] if it would block the thread of the loop that is to complete one of them.
+///
 /// # Examples
 ///
 /// ```
@@ -31,17 +39,27 @@ pub enum ReturnWhen {
 ///
 /// let pool = ThreadPoolExecutor::new();
 /// let futures = [pool.submit(|| 1), pool.submit(|| 2)];
-/// let (done, not_done) = concurrent::wait(&futures, None, Default::default());
+/// let (done, not_done) = concurrent::wait(&futures, None, Default::default())?;
 /// assert_eq!((done.len(), not_done.len()), (2, 0));
+/// # Ok::<(), ouroloop::ExecutorError>(())
 /// ```
+#[allow(
+    clippy::type_complexity,
+    reason = "two lists, and the error of a misuse"
+)]
 pub fn wait<T>(
     futures: &[Future<T>],
     timeout: impl Into<Option<Duration>>,
     return_when: ReturnWhen,
-) -> (Vec<Future<T>>, Vec<Future<T>>) {
+) -> Result<(Vec<Future<T>>, Vec<Future<T>>), ExecutorError> {
     let failed = |future: &Future<T>| !future.cancelled() && future.shared.error().is_some();
     let mut ends = Ends::of(futures, timeout.into());
-    while let Ok(Some(ended)) = ends.next() {
+    loop {
+        let ended = match ends.next() {
+            Ok(Some(ended)) => ended,
+            Ok(None) | Err(ExecutorError::TimedOut) => break,
+            Err(error) => return Err(error),
+        };
         let enough = match return_when {
             ReturnWhen::AllCompleted => false,
             ReturnWhen::FirstCompleted => true,
@@ -51,7 +69,7 @@ pub fn wait<T>(
             break;
         }
     }
-    futures.iter().cloned().partition(Future::done)
+    Ok(futures.iter().cloned().partition(Future::done))
 }
 
 /// Gives the futures in the order in which they end, and blocks for each.
@@ -59,7 +77,8 @@ pub fn wait<T>(
 /// # Errors
 ///
 /// The iterator gives [`ExecutorError::TimedOut`] once, and then nothing more, if the limit passes before all
-/// are done.
+/// are done; in the same way [`ExecutorError::BlocksItsLoop`], if it would block the thread of the loop that is to
+/// complete one of them.
 ///
 /// # Examples
 ///
@@ -80,7 +99,6 @@ pub fn as_completed<T>(
     timeout: impl Into<Option<Duration>>,
 ) -> AsCompleted<T> {
     AsCompleted {
-        futures: futures.to_vec(),
         ends: Ends::of(futures, timeout.into()),
         over: false,
     }
@@ -89,8 +107,7 @@ pub fn as_completed<T>(
 /// The iterator of [`as_completed`].
 #[derive(Debug)]
 pub struct AsCompleted<T: 'static> {
-    futures: Vec<Future<T>>,
-    ends: Ends,
+    ends: Ends<T>,
     over: bool,
 }
 
@@ -102,7 +119,7 @@ impl<T> Iterator for AsCompleted<T> {
             return None;
         }
         match self.ends.next() {
-            Ok(ended) => ended.map(|index| Ok(self.futures[index].clone())),
+            Ok(ended) => ended.map(|index| Ok(self.ends.futures[index].clone())),
             Err(error) => {
                 self.over = true;
                 Some(Err(error))
@@ -113,24 +130,40 @@ impl<T> Iterator for AsCompleted<T> {
 
 /// The numbers of futures, as they end. Those that had ended come first, in the order given.
 #[derive(Debug)]
-struct Ends {
+struct Ends<T: 'static> {
+    futures: Vec<Future<T>>,
     ended: VecDeque<usize>,
-    later: Receiver<usize>,
+    later: Arc<Waiter>,
     left: usize,
     deadline: Option<Instant>,
 }
 
-impl Ends {
-    fn of<T>(futures: &[Future<T>], timeout: Option<Duration>) -> Ends {
-        let (sender, later) = channel();
+/// Where the numbers of those come that end later.
+#[derive(Debug, Default)]
+pub(crate) struct Waiter {
+    ended: Mutex<VecDeque<usize>>,
+    changed: Condvar,
+}
+
+impl Waiter {
+    pub(crate) fn tell(&self, index: usize) {
+        lock(&self.ended).push_back(index);
+        self.changed.notify_one();
+    }
+}
+
+impl<T> Ends<T> {
+    fn of(futures: &[Future<T>], timeout: Option<Duration>) -> Ends<T> {
+        let later = Arc::new(Waiter::default());
         let mut ended = VecDeque::new();
         for (index, future) in futures.iter().enumerate() {
             match future.done() {
                 true => ended.push_back(index),
-                false => tell(future, index, sender.clone()),
+                false => future.watch(Watcher::Number(later.clone(), index)),
             }
         }
         Ends {
+            futures: futures.to_vec(),
             ended,
             later,
             left: futures.len(),
@@ -151,19 +184,63 @@ impl Ends {
     }
 
     fn later(&self) -> Result<usize, ExecutorError> {
-        let Some(deadline) = self.deadline else {
-            return self.later.recv().map_err(|_| ExecutorError::TimedOut);
+        let mut ended = lock(&self.later.ended);
+        if ended.is_empty() {
+            self.check_not_own()?;
+        }
+        loop {
+            if let Some(index) = ended.pop_front() {
+                return Ok(index);
+            }
+            let left = self
+                .deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Err(ExecutorError::TimedOut);
+            }
+            ended = wait_for(&self.later.changed, ended, left);
+        }
+    }
+
+    /// One that this thread's loop is to complete never ends while the thread is blocked.
+    fn check_not_own(&self) -> Result<(), ExecutorError> {
+        let Some(running) = running_loop_id() else {
+            return Ok(());
         };
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.later.recv_timeout(left).map_err(|error| match error {
-            RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected => ExecutorError::TimedOut,
-        })
+        let own = |it: &Future<T>| !it.done() && it.shared.cell().home() == Some(running);
+        match self.futures.iter().any(own) {
+            true => Err(ExecutorError::BlocksItsLoop),
+            false => Ok(()),
+        }
     }
 }
 
-fn tell<T>(future: &Future<T>, index: usize, sender: Sender<usize>) {
-    future.add_done_callback(move |_| {
-        // Whoever waited may have given up.
-        let _ = sender.send(index);
-    });
+impl<T: 'static> Drop for Ends<T> {
+    fn drop(&mut self) {
+        let pending = self.futures.iter().filter(|future| !future.done());
+        pending.for_each(|future| future.shared.cell().unwatch(&self.later));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::concurrent::Promise;
+
+    #[test]
+    fn who_has_waited_leaves_nothing_behind() {
+        let promises: Vec<Promise<u32>> = (0..3).map(|_| Promise::new()).collect();
+        let mut futures: Vec<_> = promises.iter().map(Promise::future).collect();
+        futures.push(futures[0].clone());
+        // One future has another watcher that stays.
+        let (sender, told) = std::sync::mpsc::channel();
+        futures[1].add_done_callback(move |_| sender.send(()).unwrap());
+        let ends = Ends::of(&futures, None);
+        let later = Arc::downgrade(&ends.later);
+        promises[2].set_result(1).unwrap();
+        drop(ends);
+        assert_eq!(later.strong_count(), 0);
+        promises[1].set_result(1).unwrap();
+        told.recv().unwrap();
+    }
 }

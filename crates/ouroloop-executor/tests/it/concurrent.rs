@@ -180,7 +180,7 @@ fn wait_comes_back_when_it_is_told_to() {
     let promises: Vec<Promise<u32>> = (0..3).map(|_| Promise::new()).collect();
     let futures: Vec<_> = promises.iter().map(Promise::future).collect();
     let counts = |limit: Duration, when| {
-        let (done, not_done) = wait(&futures, limit, when);
+        let (done, not_done) = wait(&futures, limit, when).unwrap();
         (done.len(), not_done.len())
     };
     assert_eq!(counts(Duration::ZERO, ReturnWhen::FirstCompleted), (0, 3));

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ouroloop_combinators::sleep;
 use ouroloop_core::{ContextVar, get_running_loop, new_event_loop};
-use ouroloop_executor::{ExecutorError, LoopThread, run_coroutine_threadsafe, wrap_future};
+use ouroloop_executor::{
+    ExecutorError, LoopThread, concurrent, run_coroutine_threadsafe, wrap_future,
+};
 use ouroloop_task::{LoopTasks, TaskError, bare_yield, create_task, current_task};
 
 use crate::support::{SOON, eventually, hops};
@@ -116,6 +118,19 @@ fn a_loop_cannot_block_on_its_own_coroutine() {
         let future = run_coroutine_threadsafe(&remote, || async { 1 });
         let blocked = future.result(None);
         assert!(matches!(blocked, Err(ExecutorError::BlocksItsLoop)));
+        let elsewhere = concurrent::Promise::new();
+        let both = [elsewhere.future(), future.clone()];
+        let waits = concurrent::wait(&both, None, Default::default());
+        assert!(matches!(waits, Err(ExecutorError::BlocksItsLoop)));
+        // What is done needs no blocking.
+        elsewhere.set_result(2).unwrap();
+        let mut ends = concurrent::as_completed(&both, None);
+        assert!(matches!(ends.next(), Some(Ok(it)) if it.result(None).unwrap() == 2));
+        assert!(matches!(
+            ends.next(),
+            Some(Err(ExecutorError::BlocksItsLoop))
+        ));
+        assert!(ends.next().is_none());
         // To await it is fine: the callback, the step, the end, the copy, and this.
         let (count, value) = hops(wrap_future(&future)).await;
         assert_eq!((count, value.unwrap()), (5, 1));
