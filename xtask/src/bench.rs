@@ -1,151 +1,134 @@
-//! `bench`: our workloads beside those of our peers, as ratios.
+//! `bench`: our workloads beside those of our peers, as ratios; and the gate that holds what was won.
 //!
-//! A workload is a group of criterion with one function for us, named as in `table.rs`, and one for
-//! each peer, so both sides of a ratio come from the same run. Absolute times are not shown: they
-//! say more about the machine than about us.
+//! The workloads are in the package `ouroloop-benches`. This builds its program, which takes one sample a process,
+//! and calls it for each repeat, each peer in turn, so that a slow minute of the machine is a slow minute for all.
+//! Absolute times say more about the machine than about us, so each figure stands beside those of the same run.
 
-mod estimates;
+mod chart;
+mod gate;
+mod growth;
+mod machine;
+mod page;
+mod plan;
+mod process;
 mod progress;
+mod results;
+mod sample;
+mod scale;
+mod table;
 
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
+
+use clap::Args;
 
 use crate::Outcome;
 use crate::command::CommandLine;
 use crate::workspace::Workspace;
 
+pub use self::gate::step as gate_step;
+use self::growth::Growth;
+use self::machine::Machine;
+use self::plan::{Effort, PACKAGE, WORKLOADS, Workload};
 use self::progress::Progress;
+use self::results::Results;
+pub use self::scale::run as scale;
 
-/// Runs the benches that the names choose, all without names, and prints the ratios.
+/// What to measure.
+#[derive(Args)]
+pub struct Arguments {
+    /// Workloads by name [default: all, and the charts of growth]
+    #[arg(value_name = "WORKLOAD")]
+    names: Vec<String>,
+
+    /// Smaller and fewer samples: a look, no figures to be kept (2 minutes)
+    #[arg(long)]
+    quick: bool,
+
+    /// Count instructions instead, and fail where there are more than the file of the gate has
+    #[arg(long, conflicts_with_all = ["names", "quick"])]
+    gate: bool,
+
+    /// Write what was counted into the file of the gate
+    #[arg(long, requires = "gate")]
+    update: bool,
+}
+
+/// Measures what the arguments say, prints the ratios, and writes the page: that of the documentation, if all was
+/// measured in full, else one in the build folder.
 ///
 /// # Errors
 ///
-/// Cargo cannot be run, or criterion's results cannot be read.
-pub fn run(workspace: &Workspace, names: &[String]) -> Outcome {
-    let selection = Selection::new(benches(workspace), names);
-    if selection.benches.is_empty() {
-        return Err("no crate has benches yet; they belong into benches/ of the crate".into());
+/// Cargo cannot be run, a name is not known, or a file cannot be written.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Outcome {
+    if arguments.gate {
+        return gate::run(workspace, arguments.update);
     }
-    for bench in &selection.benches {
-        let line = bench.line(workspace, &["--no-run"]);
-        if !line.succeeds()? {
-            return Err(format!("`{line}` failed").into());
-        }
+    let effort = match arguments.quick {
+        true => Effort::QUICK,
+        false => Effort::FULL,
+    };
+    let workloads = chosen(&arguments.names)?;
+    let program = build(workspace, "peers", &["--features", "peers"])?;
+    let all = arguments.names.is_empty();
+    let machine = Machine::read(workspace);
+    let growth = if all { growth::CHARTS } else { &[] };
+    let mut progress = Progress::new(effort.samples(&workloads) + growth::samples(growth, &effort));
+    let mut results = Results::default();
+    for workload in workloads {
+        results.measure(&program, workload, &effort, &mut progress);
     }
-    let started = SystemTime::now();
-    let passed = measure(workspace, &selection)?;
-    let found = estimates::read(&workspace.target.join("criterion"), started)?;
-    print!("\n{}", estimates::table(&found));
-    Ok(if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    let growth: Vec<Growth> = growth
+        .iter()
+        .map(|chart| Growth::measure(&program, chart, &effort, &mut progress))
+        .collect();
+    let scale = match all {
+        true => scale::measure(&build(workspace, "ours", &[])?)?,
+        false => Vec::new(),
+    };
+    progress.finish();
+    print!("\n{}", table::overview(&results));
+    let folder = match all && !arguments.quick {
+        true => workspace.root.join("docs"),
+        false => workspace.target.join("bench"),
+    };
+    fs::create_dir_all(folder.join(page::CHARTS))?;
+    for (name, text) in page::files(&results, &growth, &scale, &machine, &effort) {
+        fs::write(folder.join(name), text)?;
+    }
+    println!("\nwritten: {}", folder.join(page::NAME).display());
+    Ok(match results.broken() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     })
 }
 
-/// Which files of benches to run, and what in them.
-#[derive(Debug, PartialEq)]
-struct Selection {
-    benches: Vec<Bench>,
-    filter: Option<String>,
-}
-
-impl Selection {
-    /// A name that is a file's chooses the file; any other chooses workloads in all of the files
-    /// chosen, or in all files.
-    fn new(all: Vec<Bench>, names: &[String]) -> Selection {
-        let (files, parts): (Vec<&String>, Vec<&String>) = names
-            .iter()
-            .partition(|name| all.iter().any(|bench| bench.name == **name));
-        let chosen = |bench: &Bench| files.is_empty() || files.contains(&&bench.name);
-        let filter = parts
-            .iter()
-            .map(|part| part.as_str())
-            .collect::<Vec<_>>()
-            .join("|");
-        Selection {
-            benches: all.into_iter().filter(chosen).collect(),
-            filter: (!filter.is_empty()).then_some(filter),
-        }
+fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, Box<dyn Error>> {
+    if names.is_empty() {
+        return Ok(WORKLOADS.iter().collect());
     }
-
-    fn words(&self) -> impl Iterator<Item = &str> {
-        self.filter.as_deref().into_iter()
-    }
-}
-
-/// A file of benches.
-#[derive(Clone, Debug, PartialEq)]
-struct Bench {
-    package: String,
-    name: String,
-}
-
-impl Bench {
-    fn line(&self, workspace: &Workspace, words: &[&str]) -> CommandLine {
-        let own = ["bench", "--package", &self.package, "--bench", &self.name];
-        CommandLine::cargo(&workspace.root, own)
-            .and(words.iter().copied())
-            .with_env(
-                "CRITERION_HOME",
-                workspace.target.join("criterion").display().to_string(),
-            )
-    }
-}
-
-fn benches(workspace: &Workspace) -> Vec<Bench> {
-    let packages = workspace.packages.iter();
-    let of = |package: &crate::workspace::Package| {
-        let targets = package
-            .targets
-            .iter()
-            .filter(|target| target.is(&["bench"]));
-        let name = package.name.clone();
-        targets
-            .map(|target| Bench {
-                package: name.clone(),
-                name: target.name.clone(),
-            })
-            .collect::<Vec<_>>()
+    let find = |name: &String| {
+        let found = WORKLOADS.iter().find(|workload| workload.name == *name);
+        found.ok_or_else(|| {
+            let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+            format!("no workload `{name}`; there are {}", known.join(", ")).into()
+        })
     };
-    packages.flat_map(of).collect()
+    names.iter().map(find).collect()
 }
 
-/// Runs the benches one after the other; says whether all ended well.
-fn measure(workspace: &Workspace, selection: &Selection) -> Result<bool, Box<dyn Error>> {
-    let mut count = 0;
-    for bench in &selection.benches {
-        let list = bench
-            .line(workspace, &["--quiet", "--"])
-            .and(selection.words())
-            .and(["--list"]);
-        let listed = list.output_if_ok().unwrap_or_default();
-        count += listed
-            .lines()
-            .filter(|line| line.ends_with(": benchmark"))
-            .count();
+/// Builds a program of the package of the benches, and says where it is.
+fn build(workspace: &Workspace, name: &str, words: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
+    let own = ["build", "--profile", "bench", "--package", PACKAGE, "--bin"];
+    let line = CommandLine::cargo(&workspace.root, own)
+        .and([name])
+        .and(words.iter().copied());
+    if !line.succeeds()? {
+        return Err(format!("`{line}` failed").into());
     }
-    let mut progress = Progress::new(count);
-    let mut passed = true;
-    for bench in &selection.benches {
-        let line = bench
-            .line(workspace, &["--quiet", "--"])
-            .and(selection.words());
-        let mut said = String::new();
-        let status = line.each_error_line(|text| {
-            if !progress.heard(text) {
-                said += text;
-                said.push('\n');
-            }
-        })?;
-        if !status.success() {
-            progress.note(&format!("{said}error: `{line}` failed"));
-            passed = false;
-        }
-    }
-    progress.finish();
-    Ok(passed)
+    Ok(workspace.target.join("release").join(name))
 }
 
 #[cfg(test)]
@@ -153,47 +136,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_names_all_is_run() {
-        let selection = Selection::new(all(), &[]);
-        assert_eq!(
-            selection,
-            Selection {
-                benches: all(),
-                filter: None
-            }
-        );
+    fn without_names_all_is_measured() {
+        assert_eq!(chosen(&[]).unwrap().len(), WORKLOADS.len());
     }
 
     #[test]
-    fn a_files_name_chooses_the_file_and_another_name_its_workloads() {
-        let selection = Selection::new(all(), &["gather".into(), "10".into(), "100".into()]);
-        let benches = vec![all()[1].clone()];
-        assert_eq!(
-            selection,
-            Selection {
-                benches,
-                filter: Some("10|100".into())
-            }
-        );
+    fn names_choose_workloads_in_their_order() {
+        let chosen = chosen(&["yield".into(), "spawn".into()]).unwrap();
+        let names: Vec<_> = chosen.iter().map(|workload| workload.name).collect();
+        assert_eq!(names, ["yield", "spawn"]);
     }
 
     #[test]
-    fn a_workloads_name_is_looked_for_in_all_files() {
-        let selection = Selection::new(all(), &["yield".into()]);
-        assert_eq!(
-            selection,
-            Selection {
-                benches: all(),
-                filter: Some("yield".into())
-            }
+    fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
+        let error = chosen(&["spwan".into()]).err().unwrap().to_string();
+        assert!(
+            error.starts_with("no workload `spwan`; there are spawn, "),
+            "{error}"
         );
-    }
-
-    fn all() -> Vec<Bench> {
-        let bench = |name: &str| Bench {
-            package: "ouroloop-tests".into(),
-            name: name.into(),
-        };
-        vec![bench("call_soon"), bench("gather")]
     }
 }

@@ -95,14 +95,21 @@ enum Command {
         sanitize_threads: bool,
     },
 
-    /// The benches, as ratios to their peers in the same run (about 10 seconds a workload)
+    /// Our workloads beside those of our peers, as ratios (10 minutes; a few with `--quick`)
     ///
-    /// Without names runs all. Leave the machine alone meanwhile: both sides of a ratio come
-    /// from the same run, but not from the same moment.
-    Bench {
-        /// A file of benches/ by its name, or a part of the name of a workload
-        names: Vec<String>,
-    },
+    /// Measures tokio, smol, monoio, compio and glommio in the same run, and writes docs/performance.md with its charts. With
+    /// names or `--quick` writes them into the build folder instead. The first run builds the peers, which takes some
+    /// minutes. Leave the machine alone meanwhile.
+    ///
+    /// `--gate` counts instructions under callgrind instead, and fails when a workload needs more than 3 % above what
+    /// benches/instructions.txt has (1 minute; needs valgrind). `--gate --update` writes that file.
+    Bench(bench::Arguments),
+
+    /// A thousand to a million tasks, timers and waiters: what each costs, and how long the loop pauses (1 minute)
+    ///
+    /// Everything has to cost the same however many there are, and no single step may hold the loop up for more than 10
+    /// milliseconds, if it can be split. Fails if a step does that which is not known to be one piece of work.
+    Scale,
 
     /// The guide and the documentation of all crates, without a dead link (1 minute)
     ///
@@ -138,7 +145,8 @@ fn dispatch(workspace: &Workspace, command: Command) -> Outcome {
         Command::Miri { arguments } => miri::run(workspace, &arguments),
         Command::Loom => loom::run(workspace),
         Command::Stress { sanitize_threads } => stress::run(workspace, sanitize_threads),
-        Command::Bench { names } => bench::run(workspace, &names),
+        Command::Bench(arguments) => bench::run(workspace, &arguments),
+        Command::Scale => bench::scale(workspace),
         Command::Docs => docs::run(workspace),
     }
 }

@@ -17,6 +17,7 @@ pub const LAYERS: &[&str] = &[
     "ouroloop-testkit",
     "ouroloop",
     "ouroloop-tests",
+    "ouroloop-benches",
     "xtask",
 ];
 
@@ -53,6 +54,3 @@ pub const LOOM: &[&str] = &["ouroloop-core", "ouroloop-executor"];
 
 /// Crates with tests that become long campaigns when they are asked to.
 pub const STRESS: &[&str] = &["ouroloop-executor"];
-
-/// What our side of a bench is called; every other function of its group is a peer.
-pub const OURS: &[&str] = &["ouroloop"];

@@ -3,7 +3,7 @@
 use crate::command::CommandLine;
 use crate::steps::Step;
 use crate::workspace::Workspace;
-use crate::{conformance, layers};
+use crate::{bench, conformance, layers};
 
 /// The steps, the quick ones that fail often first.
 pub fn steps(workspace: &Workspace) -> Vec<Step> {
@@ -13,16 +13,10 @@ pub fn steps(workspace: &Workspace) -> Vec<Step> {
     let mut steps = vec![
         cargo(&["fmt", "--check"]),
         Step::new("cargo xtask layers", move || layers::passes(&own)),
-        cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-        cargo(&["test", "--workspace"]),
+        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]),
+        cargo(&["test"]),
     ];
     steps.push(conformance::step(workspace));
+    steps.push(bench::gate_step(workspace));
     steps
 }

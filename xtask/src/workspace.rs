@@ -121,8 +121,6 @@ impl Package {
 /// A library, program, test, bench or example.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// Its name.
-    pub name: String,
     /// `lib`, `proc-macro`, `bin`, `test`, `bench`, `example` or `custom-build`.
     pub kinds: Vec<String>,
     /// Its root file.
@@ -138,7 +136,6 @@ impl Target {
     fn parse(json: &Value) -> Result<Target, Box<dyn Error>> {
         let kinds = array(json, "kind")?;
         Ok(Target {
-            name: text(json, "name")?.to_owned(),
             kinds: kinds
                 .iter()
                 .filter_map(Value::as_str)

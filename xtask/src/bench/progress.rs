@@ -1,46 +1,42 @@
-//! How far a run of benches is, from what criterion says on its way.
+//! How far a run is.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar with the workload under measurement; plain lines where there is no terminal.
+/// A bar with what is being measured; plain lines where there is no terminal.
 pub struct Progress {
     bar: ProgressBar,
-    count: usize,
-    done: usize,
+    last: String,
 }
 
 impl Progress {
-    /// For this number of measurements.
-    pub fn new(count: usize) -> Progress {
-        let bar = ProgressBar::new(count as u64);
+    /// For this number of samples.
+    pub fn new(samples: usize) -> Progress {
+        let bar = ProgressBar::new(samples as u64);
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}")
             .expect("a template of known keys");
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress {
             bar,
-            count,
-            done: 0,
+            last: String::new(),
         }
     }
 
-    /// Takes a line of criterion, and says whether it was one about progress.
-    pub fn heard(&mut self, line: &str) -> bool {
-        let Some((name, phase)) = parse(line) else {
-            return false;
-        };
-        if phase == "Analyzing" {
-            self.done += 1;
-            self.bar.set_position(self.done as u64);
-            if self.bar.is_hidden() {
-                println!("[{}/{}] {name}", self.done, self.count);
-            }
-        } else {
-            self.bar.set_message(format!("{name} {phase}"));
+    /// Says what comes next.
+    pub fn begin(&mut self, workload: &str, peer: &str) {
+        self.bar.set_message(format!("{workload} {peer}"));
+        if self.bar.is_hidden() && self.last != workload {
+            let elapsed = self.bar.elapsed().as_secs();
+            println!("{elapsed:4} s  {workload}");
+            workload.clone_into(&mut self.last);
         }
-        true
+    }
+
+    /// Counts samples that were taken, or that will not be.
+    pub fn done(&self, samples: usize) {
+        self.bar.inc(samples as u64);
     }
 
     /// Prints something without disturbing the bar.
@@ -51,31 +47,5 @@ impl Progress {
     /// Takes the bar away.
     pub fn finish(self) {
         self.bar.finish_and_clear();
-    }
-}
-
-/// The measurement that a line of criterion is about, and what is being done for it.
-fn parse(line: &str) -> Option<(&str, &str)> {
-    let text = line.strip_prefix("Benchmarking ")?;
-    Some(text.split_once(": ").unwrap_or((text, "")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_measurement_is_done_when_it_is_analyzed() {
-        let mut progress = Progress::new(2);
-        assert!(progress.heard("Benchmarking gather/tokio/10"));
-        assert!(progress.heard("Benchmarking gather/tokio/10: Warming up for 3.0 s"));
-        assert_eq!(progress.done, 0);
-        assert!(progress.heard("Benchmarking gather/tokio/10: Analyzing"));
-        assert_eq!(progress.done, 1);
-    }
-
-    #[test]
-    fn other_lines_are_left_to_the_caller() {
-        assert!(!Progress::new(1).heard("thread 'main' panicked at benches/a.rs:1"));
     }
 }

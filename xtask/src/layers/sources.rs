@@ -480,7 +480,6 @@ mod tests {
         let library = Target {
             kinds: vec!["lib".into()],
             path: folder.join("src/lib.rs"),
-            ..Target::default()
         };
         let facade = Dependency {
             name: "ouroloop".into(),

@@ -1,0 +1,234 @@
+//! Very many of a kind: what each of them costs, in time and memory, and how long the loop is held up at a time.
+//!
+//! The clock is virtual, so no time is slept, and what passes between two entries of the ready queue is work: the
+//! longest such span is how long nothing else could run. What the scenario itself makes it makes in small parts.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ouroloop::{
+    Clock, EventLoop, Runner, Task, bare_yield, create_task, gather, get_running_loop, sleep,
+};
+
+use crate::meter::resident_bytes;
+use crate::workloads::Random;
+use crate::{Meter, Sample};
+
+/// Takes a sample of the scenario with this name.
+pub fn sample(name: &str, size: u64) -> Option<Sample> {
+    Some(match name {
+        "scale_tasks" => asleep(size),
+        "scale_shutdown" => shut_down(size),
+        "scale_timers" => timers(size),
+        "scale_lock" => lock(size),
+        "scale_gather" => gathered(size),
+        "scale_chain" => chain(size),
+        _ => return None,
+    })
+}
+
+/// How much of its own a scenario does at a time.
+const PART: u64 = 500;
+
+/// What is measured beside the time.
+struct Watch {
+    steps: Rc<Steps>,
+    meter: Meter,
+    bytes_before: u64,
+    bytes_most: Cell<u64>,
+}
+
+#[derive(Default)]
+struct Steps {
+    last: Cell<Option<Instant>>,
+    longest: Cell<Duration>,
+}
+
+impl Steps {
+    fn entry(&self) {
+        let now = Instant::now();
+        if let Some(last) = self.last.replace(Some(now)) {
+            self.longest.set(self.longest.get().max(now - last));
+        }
+    }
+}
+
+impl Watch {
+    /// Watches the loop that runs.
+    fn start() -> Watch {
+        let steps = Rc::new(Steps::default());
+        let observer = steps.clone();
+        running().set_entry_observer(Some(Box::new(move |_| observer.entry())));
+        Watch {
+            steps,
+            bytes_before: resident_bytes(),
+            bytes_most: Cell::new(0),
+            meter: Meter::start(),
+        }
+    }
+
+    /// To be called when there is most of everything.
+    fn all_are_there(&self) {
+        self.bytes_most.set(resident_bytes());
+        // Asking took a while, which is no step of the loop.
+        self.steps.last.set(None);
+    }
+
+    fn stop(self, size: u64) -> Sample {
+        self.steps.entry();
+        let sample = self.meter.stop(size);
+        let bytes = self.bytes_most.get().saturating_sub(self.bytes_before);
+        sample
+            .with("bytes", bytes as f64 / size as f64)
+            .with("step_us", self.steps.longest.get().as_secs_f64() * 1e6)
+    }
+}
+
+fn running() -> EventLoop {
+    get_running_loop().expect("scenarios run in one")
+}
+
+fn run<T: 'static>(scenario: impl Future<Output = T> + 'static) -> T {
+    let mut runner = Runner::new().clock(Clock::virtual_time());
+    runner.run(scenario).expect("it ends")
+}
+
+/// Makes so many tasks, a part at a time.
+async fn tasks<F>(size: u64, mut task: impl FnMut(u64) -> F) -> Vec<Task<F::Output>>
+where
+    F: Future<Output: 'static> + 'static,
+{
+    let mut tasks = Vec::with_capacity(size as usize);
+    for at in 0..size {
+        if at.is_multiple_of(PART) {
+            bare_yield().await;
+        }
+        tasks.push(create_task(task(at)));
+    }
+    bare_yield().await;
+    tasks
+}
+
+/// Awaits them, in their order.
+async fn all<T: 'static>(tasks: Vec<Task<T>>) {
+    for (at, task) in tasks.into_iter().enumerate() {
+        if (at as u64).is_multiple_of(PART) {
+            bare_yield().await;
+        }
+        let _ = task.await;
+    }
+}
+
+/// Tasks that sleep until random times within an hour.
+fn asleep(size: u64) -> Sample {
+    run(async move {
+        let watch = Watch::start();
+        let mut random = Random(1);
+        let tasks = tasks(size, |_| {
+            sleep(Duration::from_millis(random.below(3_600_000)))
+        })
+        .await;
+        watch.all_are_there();
+        all(tasks).await;
+        watch.stop(size)
+    })
+}
+
+/// Tasks that sleep when the program ends: each is cancelled, awaited, and dropped.
+fn shut_down(size: u64) -> Sample {
+    let mut runner = Runner::new().clock(Clock::virtual_time());
+    let watch = runner.run(async move {
+        let watch = Watch::start();
+        drop(tasks(size, |_| sleep(Duration::from_secs(3600))).await);
+        watch.all_are_there();
+        watch
+    });
+    runner.close().expect("all tasks end when they are asked");
+    watch.expect("it ends").stop(size)
+}
+
+/// Callbacks at random times within an hour.
+fn timers(size: u64) -> Sample {
+    run(async move {
+        let watch = Watch::start();
+        let (event_loop, mut random) = (running(), Random(1));
+        let left = Rc::new(Cell::new(size));
+        for at in 0..size {
+            if at.is_multiple_of(PART) {
+                bare_yield().await;
+            }
+            let left = left.clone();
+            let delay = Duration::from_millis(random.below(3_600_000));
+            event_loop
+                .call_later(delay, move || left.set(left.get() - 1))
+                .expect("it is open");
+        }
+        watch.all_are_there();
+        sleep(Duration::from_secs(3601)).await;
+        assert_eq!(left.get(), 0);
+        watch.stop(size)
+    })
+}
+
+/// Tasks that wait for one lock, and get it in turn.
+fn lock(size: u64) -> Sample {
+    run(async move {
+        let watch = Watch::start();
+        let lock = Rc::new(ouroloop::Lock::new());
+        let held = lock.acquire().await;
+        let tasks = tasks(size, |_| {
+            let lock = lock.clone();
+            async move { drop(lock.acquire().await) }
+        })
+        .await;
+        watch.all_are_there();
+        drop(held);
+        all(tasks).await;
+        watch.stop(size)
+    })
+}
+
+/// A gather of tasks that give a number each.
+fn gathered(size: u64) -> Sample {
+    run(async move {
+        let watch = Watch::start();
+        let tasks = tasks(size, |at| async move {
+            bare_yield().await;
+            at
+        })
+        .await;
+        let gathering = gather(tasks).values();
+        watch.all_are_there();
+        let results = gathering.await.expect("none fails");
+        assert_eq!(results.len() as u64, size);
+        watch.stop(size)
+    })
+}
+
+/// Tasks each of which awaits the one made before it; the last is cancelled, and with it all.
+fn chain(size: u64) -> Sample {
+    run(async move {
+        let watch = Watch::start();
+        let mut last = None::<Task<()>>;
+        for at in 0..size {
+            if at.is_multiple_of(PART) {
+                bare_yield().await;
+            }
+            let awaited = last.take();
+            last = Some(create_task(async move {
+                match awaited {
+                    Some(task) => drop(task.await),
+                    None => std::future::pending().await,
+                }
+            }));
+        }
+        bare_yield().await;
+        bare_yield().await;
+        watch.all_are_there();
+        let last = last.expect("there is one at least");
+        last.cancel();
+        let _ = last.await;
+        watch.stop(size)
+    })
+}

@@ -1,0 +1,159 @@
+//! `scale`: very many tasks, timers and waiters, on this project's loop alone.
+//!
+//! The scenarios are in `benches/src/scale.rs`. Their clock is virtual, so all time is work.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::plan::{Figure, OURS, Place};
+use super::sample::{Request, take};
+use super::table::{round, short};
+use crate::Outcome;
+use crate::workspace::Workspace;
+
+/// A thing of which there are many.
+struct Scenario {
+    name: &'static str,
+    about: &'static str,
+    largest: u64,
+    /// What has to be done at once, whatever it takes.
+    in_one: Option<&'static str>,
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "scale_tasks",
+        about: "tasks that sleep until random times",
+        largest: 1_000_000,
+        in_one: None,
+    },
+    Scenario {
+        name: "scale_shutdown",
+        about: "sleeping tasks at the end of a run: cancelled, awaited, dropped",
+        largest: 1_000_000,
+        in_one: None,
+    },
+    Scenario {
+        name: "scale_timers",
+        about: "callbacks at random times",
+        largest: 1_000_000,
+        in_one: None,
+    },
+    Scenario {
+        name: "scale_lock",
+        about: "tasks that wait for one lock, and get it in turn",
+        largest: 100_000,
+        in_one: None,
+    },
+    Scenario {
+        name: "scale_gather",
+        about: "tasks in one gather",
+        largest: 1_000_000,
+        in_one: None,
+    },
+    Scenario {
+        name: "scale_chain",
+        about: "tasks each of which awaits the next; the first is cancelled",
+        largest: 100_000,
+        in_one: None,
+    },
+];
+
+const SIZES: [u64; 4] = [1000, 10_000, 100_000, 1_000_000];
+
+/// No step that can be split may take longer.
+const LIMIT_US: f64 = 10_000.0;
+
+/// Runs all scenarios in all sizes and prints what they cost.
+///
+/// # Errors
+///
+/// The program cannot be built, or a scenario fails.
+pub fn run(workspace: &Workspace) -> Outcome {
+    let program = super::build(workspace, "ours", &[])?;
+    let rows = measure(&program)?;
+    print!("{}", text(&rows));
+    let long = rows.iter().filter(|row| row.is_long()).count();
+    if long > 0 {
+        println!("\n{long} steps held the loop up for more than 10 ms");
+    }
+    Ok(match long {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// What one scenario costs in one size.
+pub struct Row {
+    scenario: &'static Scenario,
+    size: u64,
+    ns: f64,
+    bytes: f64,
+    step_us: f64,
+}
+
+impl Row {
+    fn is_long(&self) -> bool {
+        self.step_us > LIMIT_US && self.scenario.in_one.is_none()
+    }
+}
+
+/// Takes the samples.
+///
+/// # Errors
+///
+/// A scenario fails.
+pub fn measure(program: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for scenario in SCENARIOS {
+        for size in SIZES.into_iter().filter(|size| *size <= scenario.largest) {
+            let request = Request {
+                peer: OURS,
+                workload: scenario.name,
+                place: Place::One,
+                count: size,
+                size,
+            };
+            let failed = || format!("{} of {size} gave no figures", scenario.name);
+            let sample = take(program, request)?.ok_or_else(failed)?;
+            let figure = |name| sample.figure(Figure::Named(name)).ok_or_else(failed);
+            rows.push(Row {
+                scenario,
+                size,
+                ns: sample.figure(Figure::Wall).ok_or_else(failed)?,
+                bytes: figure("bytes")?,
+                step_us: figure("step_us")?,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+fn text(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:>5} {:>9} {:>12} {:>16}  {}\n",
+        "how", "ns each", "bytes each", "longest step, us", "of what"
+    );
+    for row in rows {
+        let (ns, bytes, step) = (short(row.ns), short(row.bytes), short(row.step_us));
+        let size = round(row.size);
+        let about = row.scenario.about;
+        text += &format!("{size:>5} {ns:>9} {bytes:>12} {step:>16}  {about}\n");
+    }
+    text
+}
+
+/// A table for the page.
+pub fn markdown(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| what | how many | ns each | bytes each | longest step, us |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for row in rows {
+        let (ns, bytes, step) = (short(row.ns), short(row.bytes), short(row.step_us));
+        let (size, about) = (round(row.size), row.scenario.about);
+        text += &format!("| {about} | {size} | {ns} | {bytes} | {step} |\n");
+    }
+    text
+}
