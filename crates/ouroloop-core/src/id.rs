@@ -64,11 +64,22 @@ pub struct ClientId(pub(crate) u8);
 
 impl ClientId {
     /// How many clients a loop can have.
-    pub const COUNT: usize = 256;
+    pub const COUNT: usize = 255;
+
+    /// The id that is left, which no client has and nobody can make: the loop's own.
+    pub(crate) const OF_LOOP: ClientId = ClientId(u8::MAX);
 
     /// Makes the id with this index; one that was never registered names nobody.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`ClientId::COUNT`].
     #[inline]
     pub fn from_index(index: u8) -> ClientId {
+        assert!(
+            (index as usize) < ClientId::COUNT,
+            "a client's id is below 255"
+        );
         ClientId(index)
     }
 
@@ -84,9 +95,9 @@ impl ClientId {
     ///
     /// If `payload` is above [`ClientWord::PAYLOAD_MAX`], where debug assertions are on.
     #[inline]
-    pub fn word(self, payload: u64) -> ClientWord {
+    pub const fn word(self, payload: u64) -> ClientWord {
         debug_assert!(payload <= ClientWord::PAYLOAD_MAX, "a payload has 56 bits");
-        ClientWord(u64::from(self.0) << ClientWord::PAYLOAD_BITS | payload)
+        ClientWord((self.0 as u64) << ClientWord::PAYLOAD_BITS | payload)
     }
 }
 
@@ -134,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_word_keeps_its_client_and_its_payload() {
-        for client in [0, 1, 127, 255] {
+        for client in [0, 1, 127, 254] {
             for payload in [0, 1, 0xdead_beef, ClientWord::PAYLOAD_MAX] {
                 let word = ClientId(client).word(payload);
                 assert_eq!(word.client(), ClientId(client));
@@ -147,5 +158,7 @@ mod tests {
     fn an_id_round_trips_through_its_index() {
         assert_eq!(LoopId::from_index(4095).index(), 4095);
         assert!(std::panic::catch_unwind(|| LoopId::from_index(4096)).is_err());
+        assert_eq!(ClientId::from_index(254).index(), 254);
+        assert!(std::panic::catch_unwind(|| ClientId::from_index(255)).is_err());
     }
 }

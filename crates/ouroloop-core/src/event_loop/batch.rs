@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::LoopRef;
 use super::statistics::add;
-use crate::ready::Ready;
+use crate::ready::{CALLBACK, NOTHING};
 use crate::{
     Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, swap_context,
 };
@@ -19,39 +19,53 @@ pub type BatchOrder = Box<dyn FnMut(usize) -> usize>;
 
 /// A batch, as far as it got: it outlives the panics of its entries.
 pub(super) struct Batch {
-    /// What remains to run before the turn is over.
-    left: Cell<usize>,
-    /// The length was taken, and the turn is not over.
+    /// The position in the ready queue at which it is over.
+    end: Cell<usize>,
+    /// The end was set, and the turn is not over.
     under_way: Cell<bool>,
-    current: Cell<Current>,
+    /// The entry that runs: a word, [`CALLBACK`] or [`NOTHING`].
+    current: Cell<ClientWord>,
+    /// Where the callback that runs was made.
+    created_at: Cell<&'static Location<'static>>,
 }
 
 impl Batch {
     /// No batch yet: the turn begins with what precedes one.
     pub(super) fn none() -> Batch {
         Batch {
-            left: Cell::new(0),
+            end: Cell::new(0),
             under_way: Cell::new(false),
-            current: Cell::new(Current::Nothing),
+            current: Cell::new(NOTHING),
+            created_at: Cell::new(Location::caller()),
         }
-    }
-
-    pub(super) fn begin(&self, size: usize) {
-        self.left.set(size);
-        self.under_way.set(true);
-        self.current.set(Current::Nothing);
     }
 
     #[inline]
-    fn take(&self, next: impl FnOnce(usize) -> Option<Ready>) -> Option<Ready> {
-        let left = self.left.get();
-        if left == 0 {
-            return None;
-        }
-        let entry = next(left);
-        self.left.set(if entry.is_some() { left - 1 } else { 0 });
-        entry
+    pub(super) fn begin(&self, end: usize) {
+        self.end.set(end);
+        self.under_way.set(true);
+        self.current.set(NOTHING);
     }
+
+    fn current(&self) -> Current {
+        match self.current.get() {
+            NOTHING => Current::Nothing,
+            CALLBACK => Current::Call(self.created_at.get()),
+            word => Current::Client(word),
+        }
+    }
+}
+
+/// Stands for the client when none is known yet.
+struct Nobody;
+
+impl Client for Nobody {
+    fn run(&self, _payload: u64) {}
+    fn posted(&self, _payload: u64) {}
+    fn describe(&self, _payload: u64) -> String {
+        String::new()
+    }
+    fn close(&self) {}
 }
 
 /// What is running, for the report if it panics and for the observer.
@@ -106,7 +120,7 @@ impl LoopRef {
             match panic::catch_unwind(turns) {
                 Ok(result) => return result,
                 Err(payload) if batch.under_way.get() => {
-                    self.report_panic(batch.current.get(), PanicPayload::from_payload(payload));
+                    self.report_panic(batch.current(), PanicPayload::from_payload(payload));
                     swap_context(None);
                 }
                 // No user code runs unguarded outside of a batch: an invariant is broken.
@@ -123,13 +137,17 @@ impl LoopRef {
             if !batch.under_way.get() {
                 add(&inner.counters.iterations, 1);
                 self.gather()?;
-                batch.begin(inner.ready.len());
-                self.count_callbacks(batch.left.get());
+                batch.begin(inner.ready.end());
             }
             if inner.watched.get() {
                 self.run_watched(batch);
             } else {
-                self.run_plainly(batch, &mut client);
+                while let Some(word) = self.run_while_of(client.as_ref(), batch) {
+                    client = self.client(word.client()).map(|it| (word.client(), it));
+                    if let Some((_, client)) = &client {
+                        client.run(word.payload());
+                    }
+                }
             }
             batch.under_way.set(false);
             if once || inner.stopping.get() {
@@ -138,61 +156,80 @@ impl LoopRef {
         }
     }
 
+    /// Runs the batch until its end, or until a word of another client comes up, which is returned.
     #[inline]
-    fn run_plainly(&self, batch: &Batch, client: &mut Option<(ClientId, Rc<dyn Client>)>) {
+    fn run_while_of(
+        &self,
+        client: Option<&(ClientId, Rc<dyn Client>)>,
+        batch: &Batch,
+    ) -> Option<ClientWord> {
         let ready = &self.inner().ready;
-        while let Some(entry) = batch.take(|_| ready.pop()) {
-            match entry {
-                Ready::Client(word) => {
-                    batch.current.set(Current::Client(word));
-                    match client {
-                        Some((id, client)) if *id == word.client() => client.run(word.payload()),
-                        _ => self.run_word(word, client),
-                    }
-                }
-                Ready::Call(cell) => {
-                    batch.current.set(Current::Call(cell.shared().created_at));
-                    cell.run(self);
-                    swap_context(None);
-                }
+        let end = batch.end.get();
+        let (id, client): (_, &dyn Client) = match client {
+            Some((id, client)) => (*id, &**client),
+            None => (ClientId::OF_LOOP, &Nobody),
+        };
+        while let Some(word) = ready.pop_word(end) {
+            batch.current.set(word);
+            if word == CALLBACK {
+                self.run_callback(batch);
+            } else if word.client() == id {
+                client.run(word.payload());
+            } else {
+                return Some(word);
             }
         }
+        None
     }
 
-    #[cold]
-    fn run_word(&self, word: ClientWord, last: &mut Option<(ClientId, Rc<dyn Client>)>) {
-        *last = self
-            .client(word.client())
-            .map(|client| (word.client(), client));
-        if let Some((_, client)) = last {
-            client.run(word.payload());
+    #[inline]
+    fn run_callback(&self, batch: &Batch) {
+        if let Some(cell) = self.inner().ready.pop_callback() {
+            batch.created_at.set(cell.shared().created_at);
+            cell.run(self);
+            swap_context(None);
         }
     }
 
-    /// As `run_plainly`, with the order that was set, and a look at the clock.
+    /// Runs the batch to its end, with the order that was set, and a look at the clock.
     #[cold]
     fn run_watched(&self, batch: &Batch) {
         let ready = &self.inner().ready;
-        while let Some(entry) = batch.take(|left| ready.remove(self.next_index(left))) {
-            let current = match &entry {
-                Ready::Client(word) => Current::Client(*word),
-                Ready::Call(cell) => Current::Call(cell.shared().created_at),
+        let end = batch.end.get();
+        loop {
+            batch.current.set(NOTHING);
+            let left = ready.len_until(end);
+            if left == 0 {
+                return;
+            }
+            ready.bring_to_front(self.next_index(left));
+            let Some(word) = ready.pop_word(end) else {
+                return;
             };
+            let callback = match word {
+                CALLBACK => ready.pop_callback(),
+                _ => None,
+            };
+            batch.current.set(word);
+            if let Some(cell) = &callback {
+                batch.created_at.set(cell.shared().created_at);
+            }
+            let current = batch.current();
             // In words before it runs: a task that ends is forgotten. Not if the entry itself
             // switches debug mode on.
             let timed = self
                 .debug()
                 .then(|| (self.describe(current), self.time_ns()));
-            match entry {
-                Ready::Client(word) => {
-                    batch.current.set(current);
-                    self.observe(current, batch.left.get() + 1);
-                    self.run_word(word, &mut None);
+            match callback {
+                None => {
+                    self.observe(current, left);
+                    if let Some(client) = self.client(word.client()) {
+                        client.run(word.payload());
+                    }
                 }
-                Ready::Call(cell) => {
-                    batch.current.set(current);
+                Some(cell) => {
                     if !cell.shared().cancelled.get() {
-                        self.observe(current, batch.left.get() + 1);
+                        self.observe(current, left);
                     }
                     cell.run(self);
                     swap_context(None);

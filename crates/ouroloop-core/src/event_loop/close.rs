@@ -40,6 +40,7 @@ impl LoopRef {
             return Ok(());
         }
         let inner = self.inner();
+        let callbacks = inner.ready.close();
         for item in inner.inbox.close() {
             self.contain("Exception while closing the event loop", || drop(item));
         }
@@ -50,8 +51,8 @@ impl LoopRef {
                 client.close()
             });
         }
-        while let Some(entry) = inner.ready.pop() {
-            self.contain("Exception while closing the event loop", || drop(entry));
+        for callback in callbacks {
+            self.contain("Exception while closing the event loop", || drop(callback));
         }
         while let Some(entry) = inner.timers.pop_any() {
             self.contain("Exception while closing the event loop", || drop(entry));

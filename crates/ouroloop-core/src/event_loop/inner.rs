@@ -77,24 +77,24 @@ pub(crate) struct Inner {
 /// When the selector and the clock were last asked, and when they are to be asked again though the
 /// loop is busy.
 pub(crate) struct PollState {
-    pub(crate) callbacks_max: u32,
+    pub(crate) callbacks_max: usize,
     pub(crate) time_max_ns: u64,
     /// The clock is read after so many callbacks at the latest, if anything depends on it.
-    pub(crate) look_after: Cell<u32>,
+    pub(crate) look_after: Cell<usize>,
     /// As many as `look_after` can be.
-    pub(crate) look_after_max: u32,
-    /// Callbacks that ran since the last poll.
-    pub(crate) callbacks: Cell<u32>,
-    /// Callbacks that ran since the last reading of the clock.
-    pub(crate) callbacks_unclocked: Cell<u32>,
+    pub(crate) look_after_max: usize,
+    /// How many callbacks had run at the last poll; one more than have if the next turn is to poll.
+    pub(crate) polled_at: Cell<usize>,
     /// The loop's time of the last poll.
     pub(crate) last_ns: Cell<u64>,
+    /// The same for the last reading of the clock.
+    pub(crate) read_at: Cell<usize>,
     /// The last reading of the clock.
     pub(crate) recent_ns: Cell<u64>,
 }
 
 /// Callbacks between two readings of the clock, while they are quick.
-const LOOK_AFTER: u32 = 8;
+const LOOK_AFTER: usize = 8;
 
 impl PollState {
     pub(crate) fn new(policy: IoPoll, clock: &ClockReader) -> PollState {
@@ -103,7 +103,7 @@ impl PollState {
             IoPoll::Amortised {
                 callbacks_max,
                 time_max,
-            } => (callbacks_max, duration_to_ns(time_max)),
+            } => (callbacks_max as usize, duration_to_ns(time_max)),
         };
         // Virtual time costs nothing to read, and strictness has its price.
         let always = matches!(clock, ClockReader::Virtual(_)) || policy == IoPoll::EveryIteration;
@@ -113,9 +113,9 @@ impl PollState {
             time_max_ns,
             look_after: Cell::new(0),
             look_after_max,
-            callbacks: Cell::new(0),
-            callbacks_unclocked: Cell::new(0),
+            polled_at: Cell::new(0),
             last_ns: Cell::new(0),
+            read_at: Cell::new(0),
             recent_ns: Cell::new(0),
         }
     }

@@ -226,7 +226,9 @@ impl LoopRef {
     ) -> Result<Handle, LoopError> {
         self.check_open()?;
         let cell = HandleCell::scheduled(f, context, created_at);
-        self.inner().ready.push(Ready::Call(Rc::clone(&cell)));
+        self.inner()
+            .ready
+            .push_callback(Rc::clone(&cell) as Rc<dyn Scheduled>);
         Ok(Handle { cell })
     }
 
@@ -269,20 +271,22 @@ impl LoopRef {
     /// If the loop has [`ClientId::COUNT`] clients already.
     pub fn register_client(&self, client: Rc<dyn Client>) -> ClientId {
         if self.is_closed() {
-            return ClientId(u8::MAX);
+            // A closed loop has no clients: this names nobody.
+            return ClientId(0);
         }
         let mut clients = self.inner().clients.borrow_mut();
-        let id = u8::try_from(clients.len()).expect("a loop has at most 256 clients");
+        assert!(
+            clients.len() < ClientId::COUNT,
+            "a loop has at most 255 clients"
+        );
         clients.push(client);
-        ClientId(id)
+        ClientId((clients.len() - 1) as u8)
     }
 
     /// Appends a word to the ready queue. Ignored once the loop is closed. [`Client`] has an example.
     #[inline]
     pub fn schedule(&self, word: ClientWord) {
-        if !self.inner().closed.get() {
-            self.inner().ready.push(Ready::Client(word));
-        }
+        self.inner().ready.push_word(word);
     }
 
     /// Lets a word run at a moment of the loop's time, at its place among the timers that are due

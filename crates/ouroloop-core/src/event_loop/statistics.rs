@@ -44,7 +44,6 @@ pub struct Statistics {
 pub(crate) struct Counters {
     pub(super) iterations: Cell<u64>,
     pub(super) polls: Cell<u64>,
-    pub(super) callbacks: Cell<u64>,
     pub(super) io_events: Cell<u64>,
     pub(super) posted: Cell<u64>,
 }
@@ -61,7 +60,7 @@ impl LoopRef {
         Statistics {
             iterations: inner.counters.iterations.get(),
             polls: inner.counters.polls.get(),
-            callbacks: inner.counters.callbacks.get(),
+            callbacks: inner.ready.popped() as u64,
             io_events: inner.counters.io_events.get(),
             posted: inner.counters.posted.get(),
             ready: inner.ready.len(),

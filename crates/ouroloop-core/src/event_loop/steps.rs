@@ -8,6 +8,7 @@
 //! wait for [`LoopRef::selector_fd`] in its own way, then [`LoopRef::poll`],
 //! [`LoopRef::process_events`] and [`LoopRef::run_batch`].
 
+use std::cell::Cell;
 use std::mem;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -18,7 +19,6 @@ use super::statistics::add;
 use crate::clock::ClockReader;
 use crate::handle::HandleCell;
 use crate::inbox::Item;
-use crate::ready::Ready;
 use crate::{LoopError, VirtualClock};
 
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -101,9 +101,8 @@ impl LoopRef {
         let _step = self.step()?;
         add(&self.inner().counters.iterations, 1);
         let size = self.inner().ready.len();
-        self.count_callbacks(size);
         let batch = Batch::none();
-        batch.begin(size);
+        batch.begin(self.inner().ready.end());
         self.run_turns(&batch, true)?;
         Ok(size)
     }
@@ -288,7 +287,7 @@ impl LoopRef {
         let near = inner
             .timers
             .may_be_due(recent_ns.saturating_add(time_max_ns));
-        if !near && state.callbacks_unclocked.get() < state.look_after.get() {
+        if !near && self.callbacks_since(&state.read_at) < state.look_after.get() {
             return recent_ns;
         }
         let now_ns = self.read_clock();
@@ -303,30 +302,27 @@ impl LoopRef {
         let state = &self.inner().polling;
         let now_ns = self.time_ns();
         state.recent_ns.set(now_ns);
-        state.callbacks_unclocked.set(0);
+        state.read_at.set(self.inner().ready.popped());
         now_ns
     }
 
     /// Whether a busy loop is to look for I/O before this batch.
     fn poll_is_due(&self, now_ns: u64) -> bool {
         let state = &self.inner().polling;
-        state.callbacks.get() >= state.callbacks_max
+        self.callbacks_since(&state.polled_at) >= state.callbacks_max
             || now_ns.saturating_sub(state.last_ns.get()) >= state.time_max_ns
     }
 
-    pub(super) fn count_callbacks(&self, size: usize) {
-        let state = &self.inner().polling;
-        let size_or_many = u32::try_from(size).unwrap_or(u32::MAX);
-        for count in [&state.callbacks, &state.callbacks_unclocked] {
-            count.set(count.get().saturating_add(size_or_many));
-        }
-        add(&self.inner().counters.callbacks, size as u64);
+    #[inline]
+    fn callbacks_since(&self, then: &Cell<usize>) -> usize {
+        self.inner().ready.popped().wrapping_sub(then.get())
     }
 
     /// Makes the next busy iteration poll: the first of a run does.
     pub(super) fn poll_next_time(&self) {
-        self.inner().polling.callbacks.set(u32::MAX);
-        self.inner().polling.callbacks_unclocked.set(u32::MAX);
+        let ahead = self.inner().ready.popped().wrapping_add(1);
+        self.inner().polling.polled_at.set(ahead);
+        self.inner().polling.read_at.set(ahead);
     }
 
     fn select(&self, timeout: Option<Duration>) -> Result<(), LoopError> {
@@ -346,7 +342,7 @@ impl LoopRef {
         };
         inner.inbox.unpark();
         add(&inner.counters.io_events, (events.len() - before) as u64);
-        inner.polling.callbacks.set(0);
+        inner.polling.polled_at.set(inner.ready.popped());
         if inner.io_count.get() != 0 || inner.timers.may_be_any() {
             inner.polling.last_ns.set(self.read_clock());
         }
@@ -374,9 +370,8 @@ impl LoopRef {
                     context,
                     created_at,
                 } => {
-                    inner.ready.push(Ready::Call(HandleCell::scheduled(
-                        callback, context, created_at,
-                    )));
+                    let cell = HandleCell::scheduled(callback, context, created_at);
+                    inner.ready.push_callback(cell);
                 }
                 Item::Word(word) => {
                     let client = self.client(word.client());

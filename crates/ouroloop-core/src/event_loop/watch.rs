@@ -8,7 +8,6 @@ use std::rc::Rc;
 use super::LoopRef;
 use crate::handle::Scheduled;
 use crate::io::{Callbacks, Direction, FdHandle, IoSource, Owner, SourceState};
-use crate::ready::Ready;
 use crate::{LoopError, SelectorEvent, Token, snapshot_context};
 
 impl LoopRef {
@@ -157,7 +156,7 @@ impl LoopRef {
     fn queue(&self, handle: Option<Rc<FdHandle>>) {
         if let Some(handle) = handle {
             if handle.mark_queued() {
-                self.inner().ready.push(Ready::Call(handle));
+                self.inner().ready.push_callback(handle);
             }
         }
     }
