@@ -5,8 +5,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use ouroloop::{
     Clock, EventLoop, Runner, Task, bare_yield, create_task, gather, get_running_loop, sleep,
 };
@@ -16,16 +17,19 @@ use crate::workloads::Random;
 use crate::{Meter, Sample};
 
 /// Takes a sample of the scenario with this name.
-pub fn sample(name: &str, size: u64) -> Option<Sample> {
-    Some(match name {
-        "scale_tasks" => asleep(size),
-        "scale_shutdown" => shut_down(size),
-        "scale_timers" => timers(size),
-        "scale_lock" => lock(size),
-        "scale_gather" => gathered(size),
-        "scale_chain" => chain(size),
+///
+/// With `each_step` it has the longest step, and else the time that it took.
+pub fn sample(name: &str, size: u64, each_step: bool) -> Option<Sample> {
+    let scenario = match name {
+        "scale_tasks" => asleep,
+        "scale_shutdown" => shut_down,
+        "scale_timers" => timers,
+        "scale_lock" => lock,
+        "scale_gather" => gathered,
+        "scale_chain" => chain,
         _ => return None,
-    })
+    };
+    Some(scenario(size, each_step))
 }
 
 /// How much of its own a scenario does at a time.
@@ -33,33 +37,49 @@ const PART: u64 = 500;
 
 /// What is measured beside the time.
 struct Watch {
-    steps: Rc<Steps>,
+    steps: Option<Rc<Steps>>,
     meter: Meter,
     bytes_before: u64,
     bytes_most: Cell<u64>,
 }
 
+/// The longest time between two entries. It is the thread's own time, so that other programs hold nobody up.
 #[derive(Default)]
 struct Steps {
-    last: Cell<Option<Instant>>,
+    last: Cell<Duration>,
     longest: Cell<Duration>,
+    /// The time of the one call that the scenario is about, which is apart.
+    call: Cell<Duration>,
+    in_call: Cell<bool>,
 }
 
 impl Steps {
     fn entry(&self) {
-        let now = Instant::now();
-        if let Some(last) = self.last.replace(Some(now)) {
-            self.longest.set(self.longest.get().max(now - last));
+        let now = thread_time();
+        let took = now - self.last.replace(now);
+        match self.in_call.take() {
+            true => self.call.set(took),
+            false => self.longest.set(self.longest.get().max(took)),
         }
     }
 }
 
+fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    now.expect("each thread has its clock").into()
+}
+
 impl Watch {
-    /// Watches the loop that runs.
-    fn start() -> Watch {
-        let steps = Rc::new(Steps::default());
-        let observer = steps.clone();
-        running().set_entry_observer(Some(Box::new(move |_| observer.entry())));
+    /// Watches the loop that runs. Asking the clock before each step costs more than most steps, so the time that is
+    /// to be kept is taken without.
+    fn start(each_step: bool) -> Watch {
+        let steps = each_step.then(|| {
+            let steps = Rc::new(Steps::default());
+            steps.last.set(thread_time());
+            let observer = steps.clone();
+            running().set_entry_observer(Some(Box::new(move |_| observer.entry())));
+            steps
+        });
         Watch {
             steps,
             bytes_before: resident_bytes(),
@@ -72,16 +92,41 @@ impl Watch {
     fn all_are_there(&self) {
         self.bytes_most.set(resident_bytes());
         // Asking took a while, which is no step of the loop.
-        self.steps.last.set(None);
+        if let Some(steps) = &self.steps {
+            steps.last.set(thread_time());
+        }
+    }
+
+    /// Does what is one call for whoever uses it, and so cannot be split.
+    fn call<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.call_begins();
+        let result = call();
+        if let Some(steps) = &self.steps {
+            steps.entry();
+        }
+        result
+    }
+
+    /// The same for a call in which the loop runs: it ends with the first step.
+    fn call_begins(&self) {
+        if let Some(steps) = &self.steps {
+            steps.entry();
+            steps.in_call.set(true);
+        }
     }
 
     fn stop(self, size: u64) -> Sample {
-        self.steps.entry();
         let sample = self.meter.stop(size);
         let bytes = self.bytes_most.get().saturating_sub(self.bytes_before);
+        let sample = sample.with("bytes", bytes as f64 / size as f64);
+        let Some(steps) = self.steps else {
+            return sample;
+        };
+        steps.entry();
+        let us = |time: &Cell<Duration>| time.get().as_secs_f64() * 1e6;
         sample
-            .with("bytes", bytes as f64 / size as f64)
-            .with("step_us", self.steps.longest.get().as_secs_f64() * 1e6)
+            .with("step_us", us(&steps.longest))
+            .with("call_us", us(&steps.call))
     }
 }
 
@@ -121,9 +166,9 @@ async fn all<T: 'static>(tasks: Vec<Task<T>>) {
 }
 
 /// Tasks that sleep until random times within an hour.
-fn asleep(size: u64) -> Sample {
+fn asleep(size: u64, each_step: bool) -> Sample {
     run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         let mut random = Random(1);
         let tasks = tasks(size, |_| {
             sleep(Duration::from_millis(random.below(3_600_000)))
@@ -136,22 +181,24 @@ fn asleep(size: u64) -> Sample {
 }
 
 /// Tasks that sleep when the program ends: each is cancelled, awaited, and dropped.
-fn shut_down(size: u64) -> Sample {
+fn shut_down(size: u64, each_step: bool) -> Sample {
     let mut runner = Runner::new().clock(Clock::virtual_time());
     let watch = runner.run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         drop(tasks(size, |_| sleep(Duration::from_secs(3600))).await);
         watch.all_are_there();
         watch
     });
+    let watch = watch.expect("it ends");
+    watch.call_begins();
     runner.close().expect("all tasks end when they are asked");
-    watch.expect("it ends").stop(size)
+    watch.stop(size)
 }
 
 /// Callbacks at random times within an hour.
-fn timers(size: u64) -> Sample {
+fn timers(size: u64, each_step: bool) -> Sample {
     run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         let (event_loop, mut random) = (running(), Random(1));
         let left = Rc::new(Cell::new(size));
         for at in 0..size {
@@ -172,9 +219,9 @@ fn timers(size: u64) -> Sample {
 }
 
 /// Tasks that wait for one lock, and get it in turn.
-fn lock(size: u64) -> Sample {
+fn lock(size: u64, each_step: bool) -> Sample {
     run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         let lock = Rc::new(ouroloop::Lock::new());
         let held = lock.acquire().await;
         let tasks = tasks(size, |_| {
@@ -190,15 +237,15 @@ fn lock(size: u64) -> Sample {
 }
 
 /// A gather of tasks that give a number each.
-fn gathered(size: u64) -> Sample {
+fn gathered(size: u64, each_step: bool) -> Sample {
     run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         let tasks = tasks(size, |at| async move {
             bare_yield().await;
             at
         })
         .await;
-        let gathering = gather(tasks).values();
+        let gathering = watch.call(|| gather(tasks).values());
         watch.all_are_there();
         let results = gathering.await.expect("none fails");
         assert_eq!(results.len() as u64, size);
@@ -207,9 +254,9 @@ fn gathered(size: u64) -> Sample {
 }
 
 /// Tasks each of which awaits the one made before it; the last is cancelled, and with it all.
-fn chain(size: u64) -> Sample {
+fn chain(size: u64, each_step: bool) -> Sample {
     run(async move {
-        let watch = Watch::start();
+        let watch = Watch::start(each_step);
         let mut last = None::<Task<()>>;
         for at in 0..size {
             if at.is_multiple_of(PART) {
@@ -227,7 +274,7 @@ fn chain(size: u64) -> Sample {
         bare_yield().await;
         watch.all_are_there();
         let last = last.expect("there is one at least");
-        last.cancel();
+        watch.call(|| last.cancel());
         let _ = last.await;
         watch.stop(size)
     })

@@ -6,7 +6,7 @@ use crate::command::CommandLine;
 use crate::steps::Step;
 use crate::table::NO_STD;
 use crate::workspace::{Package, Workspace};
-use crate::{docs, test};
+use crate::{bench, docs, test};
 
 /// The steps.
 ///
@@ -16,6 +16,7 @@ use crate::{docs, test};
 pub fn steps(workspace: &Workspace) -> Result<Vec<Step>, Box<dyn Error>> {
     let mut steps = test::steps(workspace);
     steps.push(docs::step(workspace));
+    steps.push(Step::command(benches(workspace)));
     for package in workspace.publishable() {
         steps.extend(feature_sets(package).iter().map(|set| {
             let line = CommandLine::cargo(&workspace.root, ["check", "-p", &package.name]);
@@ -44,6 +45,19 @@ fn feature_sets(package: &Package) -> Vec<Vec<String>> {
         sets.push(vec!["--all-features".to_owned()]);
     }
     sets
+}
+
+/// What is measured, with the peers, which only this and `bench` build.
+fn benches(workspace: &Workspace) -> CommandLine {
+    let own = [
+        "clippy",
+        "--all-targets",
+        "-p",
+        bench::PACKAGE,
+        "--features",
+        "peers",
+    ];
+    CommandLine::cargo(&workspace.root, own).and(["--", "-D", "warnings"])
 }
 
 /// All packages together, so that one may need another that crates.io does not have yet.

@@ -146,7 +146,8 @@ impl Peer for Ouroloop {
             "coroutine_threadsafe" => coroutine_threadsafe(count),
             "cross_thread_wake" => cross_thread_wake(count),
             "lock" => lock(count),
-            other => return scale::sample(other, size),
+            // The size is that of the scenario; counting no operations means to look at each step.
+            other => return scale::sample(other, size, count == 0),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::plan::{Figure, OURS, Place};
-use super::sample::{Request, take};
+use super::sample::{Request, Sample, take};
 use super::table::{round, short};
 use crate::Outcome;
 use crate::workspace::Workspace;
@@ -108,26 +108,39 @@ pub fn measure(program: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = Vec::new();
     for scenario in SCENARIOS {
         for size in SIZES.into_iter().filter(|size| *size <= scenario.largest) {
-            let request = Request {
-                peer: OURS,
-                workload: scenario.name,
-                place: Place::One,
-                count: size,
-                size,
-            };
+            let [whole, steps] = [size, 0].map(|count| sample(program, scenario, size, count));
+            let (whole, steps) = (whole?, steps?);
             let failed = || format!("{} of {size} gave no figures", scenario.name);
-            let sample = take(program, request)?.ok_or_else(failed)?;
-            let figure = |name| sample.figure(Figure::Named(name)).ok_or_else(failed);
+            let named =
+                |sample: &Sample, name| sample.figure(Figure::Named(name)).ok_or_else(failed);
             rows.push(Row {
                 scenario,
                 size,
-                ns: sample.figure(Figure::Wall).ok_or_else(failed)?,
-                bytes: figure("bytes")?,
-                step_us: figure("step_us")?,
+                ns: whole.figure(Figure::Wall).ok_or_else(failed)?,
+                bytes: named(&whole, "bytes")?,
+                step_us: named(&steps, "step_us")?,
             });
         }
     }
     Ok(rows)
+}
+
+/// Without a count it looks at each step.
+fn sample(
+    program: &Path,
+    scenario: &Scenario,
+    size: u64,
+    count: u64,
+) -> Result<Sample, Box<dyn Error>> {
+    let request = Request {
+        peer: OURS,
+        workload: scenario.name,
+        place: Place::One,
+        count,
+        size,
+    };
+    let sample = take(program, request)?;
+    sample.ok_or_else(|| format!("the program has no {}", scenario.name).into())
 }
 
 fn text(rows: &[Row]) -> String {
