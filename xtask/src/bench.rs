@@ -86,7 +86,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Outcome {
         .map(|chart| Growth::measure(&program, chart, &effort, &mut progress))
         .collect();
     let scale = match all {
-        true => scale::measure(&build(workspace, "ours", &[])?)?,
+        true => scale::measure(&build(workspace, "ours", &[])?, effort.scale)?,
         false => Vec::new(),
     };
     progress.finish();

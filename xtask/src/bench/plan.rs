@@ -122,6 +122,8 @@ pub struct Effort {
     pub growth_repeats: usize,
     /// The part of the operations of a full sample.
     pub part: f64,
+    /// The largest size of the scenarios with very many of a kind.
+    pub scale: u64,
 }
 
 impl Effort {
@@ -130,6 +132,7 @@ impl Effort {
         repeats: 5,
         growth_repeats: 3,
         part: 1.0,
+        scale: 1_000_000,
     };
 
     /// For a look.
@@ -137,6 +140,7 @@ impl Effort {
         repeats: 2,
         growth_repeats: 1,
         part: 0.1,
+        scale: 100_000,
     };
 
     /// How many samples that is, should every peer have every workload.
@@ -150,7 +154,7 @@ const NORMAL: Workload = Workload {
     about: "",
     unit: "",
     figure: Figure::Wall,
-    besides: &[],
+    besides: CPU,
     count: 1_000_000,
     least: 1000,
     place: Place::One,
@@ -330,6 +334,7 @@ pub const WORKLOADS: &[Workload] = &[
         about: "A million tasks that sleep for an hour.",
         unit: "bytes per task",
         figure: Figure::Named("bytes"),
+        besides: &[],
         ..NORMAL
     },
     Workload {

@@ -178,16 +178,16 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| monoio-epoll* | 5.0 | 5.0 | 5.0 | 0.25 |",
-                "| **ouroloop** | 10.0 | 10.0 | 10.0 | 0.50 |",
-                "| glommio | 20.0 | 20.0 | 20.0 | 1.00 |",
+                "| monoio-epoll* | 5.0 | 5.0 | 5.0 | 0.25 | 4.0 |",
+                "| **ouroloop** | 10.0 | 10.0 | 10.0 | 0.50 | 9.0 |",
+                "| glommio | 20.0 | 20.0 | 20.0 | 1.00 | 19.0 |",
             ]
         );
     }
 
     fn measured() -> Measured {
         let sample = |ns: f64| {
-            let line = format!("count=1 wall_ns={ns} cpu_ns=0");
+            let line = format!("count=1 wall_ns={ns} cpu_ns={}", ns - 1.0);
             Sample::parse(&line).unwrap().unwrap()
         };
         let samples = [

@@ -6,7 +6,7 @@ use crate::bench::results::{Measured, Results, Spread, is_ours};
 use crate::bench::table::short;
 
 const ROW: f64 = 24.0;
-const LEFT: f64 = 138.0;
+const LEFT: f64 = 158.0;
 const RIGHT: f64 = WIDTH - 76.0;
 
 /// The chart of one workload.
@@ -58,7 +58,7 @@ pub fn overview(results: &Results) -> String {
     let mut svg = Svg::new();
     let top = head(
         &mut svg,
-        "Time for the work that the best peer does in 1",
+        "Ouroloop's time, where the best peer takes 1",
         "Left of the dashed line Ouroloop is faster than each of its peers.",
     );
     let largest = ratios.iter().map(|(_, ratio)| *ratio).fold(1.0, f64::max);

@@ -14,7 +14,7 @@ const HEIGHT: f64 = 210.0;
 pub fn lines(growth: &Growth) -> String {
     let chart = growth.chart;
     let mut svg = Svg::new();
-    let top = head(&mut svg, chart.title, chart.about) + 18.0;
+    let top = head(&mut svg, chart.title, chart.about) + 24.0;
     let foot = top + HEIGHT;
     let figures = growth.lines.iter().flat_map(|(_, points)| points);
     let largest = figures.map(|(_, figure)| *figure).fold(1.0, f64::max);

@@ -10,7 +10,7 @@ pub struct Scale {
 impl Scale {
     /// For figures up to `largest`, on these pixels.
     pub fn new(largest: f64, pixels: (f64, f64)) -> Scale {
-        let step = round_step(largest / 4.0);
+        let step = round_step(largest / 5.0);
         let end = (largest / step).ceil().max(1.0) * step;
         Scale { end, step, pixels }
     }
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn the_axis_ends_at_a_round_figure_with_few_ticks() {
         for (largest, labels) in [
-            (87.0, "0 50 100"),
-            (0.9, "0 0.5 1"),
+            (87.0, "0 20 40 60 80 100"),
+            (0.9, "0 0.2 0.4 0.6 0.8 1"),
             (173.0, "0 50 100 150 200"),
             (26e6, "0 10M 20M 30M"),
-            (8700.0, "0 5k 10k"),
+            (8700.0, "0 2k 4k 6k 8k 10k"),
         ] {
             let ticks = Scale::new(largest, (0.0, 1.0)).ticks();
             let found: Vec<_> = ticks.into_iter().map(|(_, label)| label).collect();
