@@ -22,7 +22,7 @@ mod timers;
 pub use client::Client;
 pub use clock::{Clock, Lateness, VirtualClock};
 pub use context::{
-    Context, ContextToken, ContextVar, copy_context, snapshot_context, swap_context,
+    Context, ContextToken, ContextVar, copy_context, has_context, snapshot_context, swap_context,
 };
 pub use error::LoopError;
 pub use event_loop::{

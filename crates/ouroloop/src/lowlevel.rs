@@ -12,7 +12,7 @@
 //! | a loop that was made by hand | [`cancel_all_tasks`] before its close |
 //! | layers above the loop, without an allocation a turn | [`Client`], [`ClientWord`], [`post`], [`IoSource`] |
 //! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
-//! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`] |
+//! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`], [`has_context`] |
 //! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
 //! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`TaskGroupRun`], [`Catch`], [`Raise`], [`BareYield`] |
 //! | what `gather!` gives, the ways to read a gather, the outputs of a group's children, tasks that give `Result`s | [`GatherAll`], [`GatherMode`], [`ChildOutput`], [`ResultTask`] |
@@ -24,7 +24,8 @@ pub use ouroloop_combinators::{
 pub use ouroloop_core::{
     BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,
     LoopId, ReadyEntry, ScriptedSelector, Selector, SelectorCall, SelectorEvent, SelectorWaker,
-    TimerKey, Token, post, running_loop_id, snapshot_context, swap_context, with_running,
+    TimerKey, Token, has_context, post, running_loop_id, snapshot_context, swap_context,
+    with_running,
 };
 pub use ouroloop_task::{
     Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,

@@ -16,6 +16,7 @@ mod var;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use var::{ContextToken, ContextVar};
@@ -25,6 +26,10 @@ thread_local! {
     /// Whether there is one. Needs no destructor, so a look at it is one load.
     static IS_SET: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Whether anything was ever set in any context. Programs that use none pay for none: those that are there
+/// are empty.
+static ANY_VALUE: AtomicBool = AtomicBool::new(false);
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
@@ -125,6 +130,8 @@ impl Context {
             (Ok(index), Some(value)) => Some(std::mem::replace(&mut map.0[index].1, value)),
             (Ok(index), None) => Some(map.0.remove(index).1),
             (Err(index), Some(value)) => {
+                // Whoever looks at this context from another thread got it by something that orders.
+                ANY_VALUE.store(true, Ordering::Relaxed);
                 map.0.insert(index, (key, value));
                 None
             }
@@ -199,6 +206,9 @@ pub fn copy_context() -> Context {
 /// ```
 #[inline]
 pub fn snapshot_context() -> Option<Context> {
+    if !IS_SET.get() || !ANY_VALUE.load(Ordering::Relaxed) {
+        return None;
+    }
     with_current(|current| {
         current
             .as_ref()
@@ -238,6 +248,26 @@ pub fn swap_context(new: Option<Context>) -> Option<Context> {
     let before = CURRENT.try_with(|current| current.replace(new));
     IS_SET.set(is_set && before.is_ok());
     before.unwrap_or(None)
+}
+
+/// Tells whether the thread has a current context, which may be empty: whether [`swap_context`] with `None` would
+/// return one. It is one load.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::ContextVar;
+/// use ouroloop::lowlevel::has_context;
+///
+/// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+///
+/// assert!(!has_context());
+/// REQUEST.set(7);
+/// assert!(has_context());
+/// ```
+#[inline]
+pub fn has_context() -> bool {
+    IS_SET.get()
 }
 
 /// Looks at the current context. `f` must not run user code: meanwhile the context is not in its
