@@ -28,11 +28,16 @@ impl Caller {
         self.check_running();
         match current_task() {
             Some(task) => task,
-            None => panic!(
-                "{} at {}: polled outside of a task; await it in one, which `create_task` makes",
-                self.function, self.place
-            ),
+            None => self.panic_outside_of_a_task(),
         }
+    }
+
+    #[cold]
+    pub(crate) fn panic_outside_of_a_task(self) -> ! {
+        panic!(
+            "{} at {}: polled outside of a task; await it in one, which `create_task` makes",
+            self.function, self.place
+        )
     }
 
     pub(crate) fn check_running(self) {
@@ -48,6 +53,7 @@ impl Caller {
         }
     }
 
+    #[cold]
     fn panic_without_loop(self) -> ! {
         panic!(
             "{} at {}: no running event loop; await it in a task of a loop, as in `ouroloop::run(async {{ .. }})`",

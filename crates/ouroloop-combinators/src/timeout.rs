@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::with_running;
-use ouroloop_task::{Cancelled, Scope, ScopeHandle, TaskRef, current_task};
+use ouroloop_task::{Cancelled, Scope, ScopeHandle, current_task, current_task_key};
 
 use crate::caller::Caller;
 use crate::error::TimeoutError;
@@ -69,7 +69,7 @@ pub(crate) async fn timeout_for<F: IntoFuture>(
 ) -> Result<F::Output, TimeoutError> {
     let guard = Guard::enter(caller);
     if let Some(delay) = delay {
-        guard.handle.set_delay(delay);
+        guard.scope.set_delay(delay);
     }
     let caught = guard.scope.catch(future.into_future()).await;
     guard.exit(caught).await
@@ -119,7 +119,7 @@ pub fn timeout_at<F: IntoFuture>(
     let when = when.into();
     async move {
         let guard = Guard::enter(caller);
-        guard.handle.set_deadline(when);
+        guard.scope.set_deadline(when);
         let caught = guard.scope.catch(future.into_future()).await;
         guard.exit(caught).await
     }
@@ -225,16 +225,16 @@ async fn run_scope<R>(
     body: impl AsyncFnOnce(Timeout) -> R,
 ) -> Result<R, TimeoutError> {
     let guard = Guard::enter(caller);
-    guard.handle.set_deadline(when);
+    guard.scope.set_deadline(when);
     let timeout = Timeout {
         inner: Rc::new(Inner {
-            scope: guard.handle.clone(),
+            scope: guard.scope.handle(),
             when: Cell::new(when),
             exited: Cell::new(None),
         }),
     };
     let caught = guard.scope.catch(body(timeout.clone())).await;
-    timeout.inner.exited.set(Some(guard.handle.expired()));
+    timeout.inner.exited.set(Some(guard.scope.expired()));
     guard.exit(caught).await
 }
 
@@ -342,36 +342,36 @@ impl Timeout {
 /// The scope of a timeout, and how many requests to cancel its task had when it was entered.
 struct Guard {
     scope: Scope,
-    handle: ScopeHandle,
-    task: TaskRef,
+    /// The task that it began in, and the requests that concerned it then.
+    task: u64,
     cancelling: u32,
 }
 
 impl Guard {
+    #[inline]
     fn enter(caller: Caller) -> Guard {
-        let task = caller.task();
+        caller.check_running();
         let scope = Scope::new();
+        let Some(task) = scope.current_task_key() else {
+            caller.panic_outside_of_a_task();
+        };
         Guard {
-            handle: scope.handle(),
-            scope,
-            cancelling: task.cancelling(),
             task,
+            cancelling: scope.cancelling(),
+            scope,
         }
     }
 
     async fn exit<T>(self, caught: Result<T, Cancelled>) -> Result<T, TimeoutError> {
-        let expired = self.handle.expired();
-        self.handle.set_deadline(None);
+        let expired = self.scope.expired();
+        self.scope.set_deadline(None);
         self.scope.close();
         // Its own request is taken back; others, made since, want the cancellation to go on. What
         // it began in may not be the task that it ends in.
         let alone = expired
             && current_task().is_some_and(|task| {
-                let before = if task == self.task {
-                    self.cancelling
-                } else {
-                    0
-                };
+                let same = current_task_key() == Some(self.task);
+                let before = if same { self.cancelling } else { 0 };
                 task.uncancel() <= before
             });
         match caught {

@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 
 use crate::error::TaskError;
 use crate::event_loop::{LoopTasks, running_tasks};
+use crate::header::UNREPORTED;
 use crate::promise::{Promise, PromiseFuture, PromiseValue};
 use crate::task::{Task, TaskValue};
-use crate::task_cell::TypedTask;
 use crate::task_ref::{AsFutureRef, FutureRef};
 use crate::wait::Wait;
 
@@ -114,7 +114,7 @@ pub trait IntoTask: Awaitable {
         let is_new = self.existing().is_none();
         let eventual = self.into_task_on(event_loop)?;
         if let (true, Source::Task(task)) = (is_new, &eventual.source) {
-            task.info().log_destroyed.set(false);
+            task.as_future_ref().0.set(UNREPORTED);
         }
         Ok(eventual)
     }
@@ -268,9 +268,9 @@ pub struct Eventual<T: 'static> {
     source: Source<T>,
 }
 
-enum Source<T> {
+enum Source<T: 'static> {
     /// The handle was given by value: its result is moved out.
-    Task(Rc<dyn TypedTask<T>>),
+    Task(Task<T>),
     Shared(Rc<dyn Fn() -> Result<T, TaskError>>),
 }
 
@@ -305,7 +305,7 @@ impl<T> Eventual<T> {
     fn of(task: Task<T>) -> Eventual<T> {
         Eventual {
             future: task.as_future_ref(),
-            source: Source::Task(task.typed().clone()),
+            source: Source::Task(task),
         }
     }
 
@@ -313,8 +313,9 @@ impl<T> Eventual<T> {
     where
         T: Clone,
     {
-        let typed = task.typed().clone();
-        Eventual::new(task.as_future_ref(), move || read(&*typed, T::clone))
+        // SAFETY: the cell is that of a task of this type, and `inspect` reads.
+        let other: Task<T> = unsafe { Task::new(task.as_future_ref().0) };
+        Eventual::new(task.as_future_ref(), move || other.inspect(T::clone))
     }
 
     fn waiting_for(promise: PromiseFuture<T>) -> Eventual<T>
@@ -364,7 +365,7 @@ impl<T> Eventual<T> {
     /// As for [`take`](Eventual::take).
     pub fn inspect<R>(&self, look: impl Fn(&T) -> R) -> Result<R, TaskError> {
         match &self.source {
-            Source::Task(task) => read(&**task, look),
+            Source::Task(task) => task.inspect(look),
             Source::Shared(result) => result().map(|value| look(&value)),
         }
     }
@@ -379,7 +380,7 @@ impl<T> Eventual<T> {
         T: Clone,
     {
         match &self.source {
-            Source::Task(task) => read(&**task, T::clone),
+            Source::Task(task) => task.inspect(T::clone),
             Source::Shared(result) => result(),
         }
     }
@@ -392,13 +393,6 @@ impl<T, E> Eventual<Result<T, E>> {
             task.set_error_check(Result::is_err);
         }
     }
-}
-
-/// Looks at a task's result.
-fn read<T, R>(task: &dyn TypedTask<T>, look: impl Fn(&T) -> R) -> Result<R, TaskError> {
-    let mut seen = None;
-    task.read(&mut |result| seen = Some(result.map(&look)));
-    seen.unwrap_or(Err(TaskError::InvalidState))
 }
 
 impl<T> Deref for Eventual<T> {
@@ -439,7 +433,7 @@ impl<T> Future for EventualValue<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        ready!(this.wait.poll(&this.eventual.future.0, cx))?;
+        ready!(this.wait.poll(cx))?;
         Poll::Ready(this.eventual.take())
     }
 }
@@ -449,10 +443,9 @@ impl<T> IntoFuture for Eventual<T> {
     type IntoFuture = EventualValue<T>;
 
     fn into_future(self) -> EventualValue<T> {
-        let tasks = self.future.0.header().tasks.clone();
         EventualValue {
+            wait: Wait::new(self.future.0.clone()),
             eventual: self,
-            wait: Wait::new(tasks),
         }
     }
 }

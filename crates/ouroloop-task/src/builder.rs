@@ -5,14 +5,13 @@ use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_core::{Context, LoopError, snapshot_context};
+use ouroloop_core::{Context, LoopError, running_loop_id, snapshot_context};
 
 use crate::event_loop::running_tasks;
-use crate::header::Header;
+use crate::header::{CellRef, UNREPORTED};
 use crate::task::Task;
-use crate::task_cell::{Conclude, Fallibly, Plainly, TaskCell, TaskObject};
-use crate::task_ref::TaskInfo;
-use crate::tasks::Tasks;
+use crate::task_cell::{Conclude, Fallibly, Plainly, TaskCell};
+use crate::tasks::{Tasks, too_many_tasks};
 
 /// Schedules `future` as a task of the running loop: asyncio's `create_task`.
 ///
@@ -63,7 +62,11 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    TaskBuilder::new().create_task(future)
+    let tasks = running_tasks("create_task", OR_ON_THE_LOOP);
+    match make_plain(tasks, future, Location::caller()) {
+        Ok(task) => task,
+        Err(error) => panic!("create_task: {error}"),
+    }
 }
 
 const OR_ON_THE_LOOP: &str = ", or use `create_task(..)` of the loop";
@@ -198,7 +201,7 @@ impl TaskBuilder {
         F::Output: 'static,
     {
         let tasks = running_tasks("create_task", OR_ON_THE_LOOP);
-        match self.make::<F, Plainly>(&tasks, future, Location::caller()) {
+        match self.make::<F, Plainly>(tasks, future, Location::caller()) {
             Ok(task) => task,
             Err(error) => panic!("create_task: {error}"),
         }
@@ -206,7 +209,7 @@ impl TaskBuilder {
 
     pub(crate) fn make<F, C>(
         mut self,
-        tasks: &Rc<Tasks>,
+        tasks: Rc<Tasks>,
         future: F,
         created_at: &'static Location<'static>,
     ) -> Result<Task<C::Value>, LoopError>
@@ -214,37 +217,73 @@ impl TaskBuilder {
         F: Future + 'static,
         C: Conclude<F::Output> + 'static,
     {
-        if tasks.is_closed() {
-            return Err(LoopError::Closed);
-        }
-        let factory = tasks.factory.borrow().clone();
-        if let Some(factory) = factory {
+        if let Some(factory) = tasks.factory() {
             self = factory(self);
         }
-        let info = TaskInfo::new(
-            tasks.next_id(),
-            self.name,
-            self.context.or_else(snapshot_context),
-            created_at,
-        );
-        info.log_destroyed.set(self.log_destroyed.unwrap_or(true));
-        let cell = Rc::new(TaskCell::<F, C>::new(
-            future,
-            Header::new(tasks.clone()),
-            info,
-        ));
-        let object: Rc<dyn TaskObject> = cell.clone();
-        let root = tasks.add(&object)?;
-        drop(object);
-        let eager = self.eager_start.unwrap_or(false)
-            && ouroloop_core::running_loop_id() == Some(tasks.event_loop.id());
-        if eager {
-            tasks.step(root);
-        } else {
-            tasks.wake(root);
+        let context = self.context.or_else(snapshot_context);
+        let eager = self.eager_start == Some(true) && running_loop_id() == Some(tasks.id());
+        let cell = make_cell::<F, C>(tasks, future, context, created_at, !eager)?;
+        if let Some(name) = self.name {
+            cell.info().set_name(name);
         }
-        Ok(Task::new(cell))
+        if self.log_destroyed == Some(false) {
+            cell.set(UNREPORTED);
+        }
+        if eager {
+            let (tasks, root) = (cell.tasks(), cell.info().root.get());
+            tasks.nested(|| tasks.step(root));
+        }
+        // SAFETY: the value of such a task is what `C` concludes, and this is its first handle.
+        Ok(unsafe { Task::new(cell) })
     }
+}
+
+/// Makes a task as it is without options.
+#[inline]
+fn make_plain<F>(
+    tasks: Rc<Tasks>,
+    future: F,
+    created_at: &'static Location<'static>,
+) -> Result<Task<F::Output>, LoopError>
+where
+    F: Future + 'static,
+{
+    if tasks.has_factory() {
+        return TaskBuilder::new().make::<F, Plainly>(tasks, future, created_at);
+    }
+    let cell = make_cell::<F, Plainly>(tasks, future, snapshot_context(), created_at, true)?;
+    // SAFETY: the value of such a task is the output of its future, and this is its first handle.
+    Ok(unsafe { Task::new(cell) })
+}
+
+/// Makes a task, and puts its first step into the ready queue unless it is to start at once.
+#[inline]
+fn make_cell<F, C>(
+    tasks: Rc<Tasks>,
+    future: F,
+    context: Option<Context>,
+    created_at: &'static Location<'static>,
+    scheduled: bool,
+) -> Result<CellRef, LoopError>
+where
+    F: Future + 'static,
+    C: Conclude<F::Output> + 'static,
+{
+    if tasks.is_closed() || tasks.event_loop.is_closed() {
+        return Err(LoopError::Closed);
+    }
+    let Some((root, record)) = tasks.scopes.try_insert() else {
+        return Err(too_many_tasks());
+    };
+    if scheduled {
+        tasks.schedule_step(root);
+    }
+    record.begin_root(scheduled);
+    let cell = TaskCell::<F, C>::make(tasks, root, future, context, created_at);
+    // SAFETY: two pointers were counted, and this is the second.
+    let second = unsafe { cell.second() };
+    cell.tasks().scopes.at(root.index()).set_cell(second);
+    Ok(cell)
 }
 
 /// The options of a task that can fail: what [`TaskBuilder::fallible`] gives.
@@ -282,7 +321,7 @@ impl FallibleBuilder {
         let tasks = running_tasks("create_task", OR_ON_THE_LOOP);
         match self
             .0
-            .make::<F, Fallibly>(&tasks, future, Location::caller())
+            .make::<F, Fallibly>(tasks, future, Location::caller())
         {
             Ok(task) => task,
             Err(error) => panic!("create_task: {error}"),

@@ -15,12 +15,12 @@
 //! Chains of any length, and circles, are asked with an explicit stack: a thing that is being asked
 //! refuses.
 
-use std::rc::Rc;
+use std::cell::Cell;
 
-use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
-use crate::header::{ASKING, Awaited, Begun, UNREAD};
+use crate::header::{ASKING, Begun, CellRef, Header, UNREAD};
 use crate::node::Node;
+use crate::pool::{Key, NIL, Pool};
 use crate::scope::{ASKED, CANCEL_PENDING, Mark, RUNNING, SCHEDULED, ScopeRecord};
 use crate::tasks::Tasks;
 
@@ -29,9 +29,9 @@ pub(crate) enum Frame {
     /// Ask what this wait waits for.
     Wait(AskingWait),
     /// Ask this; on behalf of the wait, if it has one.
-    Target(Rc<dyn Awaited>, AskingWait),
+    Target(CellRef, AskingWait),
     /// All that `0` asked have answered.
-    End(Rc<dyn Awaited>, AskingWait),
+    End(CellRef, AskingWait),
 }
 
 /// The wait on whose behalf something is asked, and the scope above it at which the request was
@@ -60,7 +60,7 @@ pub(crate) struct AskStack {
 
 impl Tasks {
     /// `cancel()` of a task, a promise, a gather.
-    pub(crate) fn cancel(&self, target: Rc<dyn Awaited>, request: &Cancelled) -> bool {
+    pub(crate) fn cancel(&self, target: CellRef, request: &Cancelled) -> bool {
         self.ask(request, |_, frames| {
             frames.push(Frame::Target(target, AskingWait::NONE));
         })
@@ -68,14 +68,11 @@ impl Tasks {
 
     /// A request that is directed at a scope below the root of a task.
     pub(crate) fn cancel_scope(&self, scope: Key, request: &Cancelled) -> bool {
-        let root = {
-            let mut scopes = self.scopes.borrow_mut();
-            let Some(record) = scopes.get_mut(scope) else {
-                return false;
-            };
-            record.count += 1;
-            scopes.root_of(scope)
+        let Some(record) = self.scopes.get(scope) else {
+            return false;
         };
+        record.count.set(record.count.get() + 1);
+        let root = self.scopes.root_of(scope);
         let running = root.is_none_or(|root| self.is_running(root));
         let accepted = !running
             && self.ask(request, |tasks, frames| {
@@ -88,24 +85,20 @@ impl Tasks {
     /// A task's part of `begin_cancel`: counts the request and asks what it waits for.
     pub(crate) fn begin_cancel_task(
         &self,
-        cell: &dyn Awaited,
+        header: &Header,
         root: Key,
         frames: &mut Vec<Frame>,
     ) -> Begun {
-        let header = cell.header();
         header.clear(UNREAD);
         if header.done() || header.has(ASKING) {
             return Begun::Refused;
         }
-        let mut scopes = self.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(root) else {
+        let Some(record) = self.scopes.get(root) else {
             return Begun::Refused;
         };
         header.set(ASKING);
-        record.count += 1;
-        let running = record.has(RUNNING);
-        drop(scopes);
-        if !running {
+        record.count.set(record.count.get() + 1);
+        if !record.has(RUNNING) {
             self.push_waits_below(root, frames);
         }
         Begun::Asking
@@ -114,20 +107,19 @@ impl Tasks {
     /// A task's part of `end_cancel`.
     pub(crate) fn end_cancel_task(
         &self,
-        cell: &dyn Awaited,
+        header: &Header,
         root: Key,
         request: &Cancelled,
         accepted: bool,
     ) -> bool {
         self.conclude(root, request, accepted);
         // After that, which has to see what depends on the task itself.
-        cell.header().clear(ASKING);
+        header.clear(ASKING);
         true
     }
 
     fn is_running(&self, root: Key) -> bool {
         self.scopes
-            .borrow()
             .get(root)
             .is_some_and(|record| record.has(RUNNING))
     }
@@ -140,20 +132,16 @@ impl Tasks {
         if !accepted {
             return self.set_must_cancel(target, request);
         }
-        let left_out = {
-            let scopes = self.scopes.borrow();
-            match scopes.get(target) {
-                Some(record) if record.first_child != NIL => {}
-                _ => return,
-            }
-            let nodes = self.nodes.borrow();
-            let mut innermost = scopes.below(target);
-            innermost.retain(|scope| {
-                let record = scopes.at(scope.index);
-                record.is_innermost() && !visit_waits(record, &nodes, &mut |_, node| node.forwarded)
-            });
-            innermost
-        };
+        match self.scopes.get(target) {
+            Some(record) if record.first_child.get() != NIL => {}
+            _ => return,
+        }
+        let mut left_out = self.scopes.below(target);
+        left_out.retain(|scope| {
+            let record = self.scopes.at(scope.index());
+            record.is_innermost()
+                && !visit_waits(record, &self.nodes, &mut |_, node| node.forwarded())
+        });
         for scope in left_out {
             self.set_must_cancel(scope, request);
         }
@@ -161,19 +149,17 @@ impl Tasks {
 
     /// Leaves a request for the next step, and sees to it that there is one.
     pub(crate) fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
-        let mut scopes = self.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(scope) else {
+        let Some(record) = self.scopes.get(scope) else {
             return;
         };
-        record.rare().must_cancel = Some(request.clone());
+        record.set_must_cancel(request.clone());
         // A scope that is not entered yet is looked at when it is.
-        let Some(root) = scopes.root_of(scope) else {
+        let Some(root) = self.scopes.root_of(scope) else {
             return;
         };
-        let record = scopes.at_mut(root.index);
-        record.flags |= CANCEL_PENDING;
-        let idle = !record.has(RUNNING) && !record.has(SCHEDULED);
-        drop(scopes);
+        let record = self.scopes.at(root.index());
+        record.set(CANCEL_PENDING);
+        let idle = !record.has(RUNNING | SCHEDULED);
         // A thing that refused may still wake the task, and asyncio waits for that.
         if idle && !self.may_be_woken_below(scope) {
             self.wake(root);
@@ -199,9 +185,9 @@ impl Tasks {
                 },
                 Frame::Target(target, asking) => {
                     let before = frames.len();
-                    match target.begin_cancel(request, frames) {
+                    match target.awaited().begin_cancel(request, frames) {
                         Begun::Accepted => {
-                            target.header().tasks.fire_all(&target);
+                            target.tasks().fire_all(&target);
                             (true, asking)
                         }
                         Begun::Refused => (false, asking),
@@ -216,7 +202,7 @@ impl Tasks {
                 }
                 Frame::End(target, asking) => {
                     let any = accepted.pop().expect("each asker has its answer");
-                    (target.end_cancel(request, any), asking)
+                    (target.awaited().end_cancel(request, any), asking)
                 }
             };
             if answer {
@@ -231,28 +217,23 @@ impl Tasks {
     }
 
     fn mark_forwarded(&self, asking: AskingWait, request: &Cancelled) {
-        let scopes = self.scopes.borrow();
-        let mut nodes = self.nodes.borrow_mut();
-        let Some(node) = nodes.get_mut(asking.wait) else {
+        let Some(node) = self.nodes.get(asking.wait) else {
             return;
         };
-        if !node.forwarded || scopes.is_below(node.directed_at, asking.directed_at) {
-            node.directed_at = asking.directed_at;
+        node.forward(request, asking.directed_at, &self.scopes);
+        let scope = node.scope.get();
+        if scope == NIL {
+            return;
         }
-        node.forwarded = true;
-        node.request
-            .get_or_insert_with(|| Box::new(request.clone()));
-        let root = scopes.root_of(node.scope);
-        drop((nodes, scopes));
-        if let Some(root) = root {
-            self.scopes.borrow_mut().at_mut(root.index).flags |= ASKED;
+        if let Some(root) = self.scopes.root_of(self.scopes.key_at(scope)) {
+            self.scopes.at(root.index()).set(ASKED);
         }
     }
 
     fn target_of(&self, wait: Key) -> WaitTarget {
-        match self.nodes.borrow().get(wait) {
-            Some(node) if !node.fired => match node.target.other() {
-                Some(target) => WaitTarget::Other(target.clone()),
+        match self.nodes.get(wait) {
+            Some(node) if !node.fired() => match node.other() {
+                Some(target) => WaitTarget::Other(target),
                 None => WaitTarget::Own,
             },
             _ => WaitTarget::Gone,
@@ -261,20 +242,18 @@ impl Tasks {
 
     /// Cancels a wait that is its own promise.
     fn cancel_own(&self, wait: Key, request: &Cancelled) -> bool {
-        if let Some(node) = self.nodes.borrow_mut().get_mut(wait) {
-            if node.fired {
+        if let Some(node) = self.nodes.get(wait) {
+            if node.fired() {
                 return false;
             }
-            node.request = Some(Box::new(request.clone()));
+            node.cancel(request);
         }
         self.fire_own(wait)
     }
 
     fn push_waits_below(&self, top: Key, frames: &mut Vec<Frame>) {
-        let scopes = self.scopes.borrow();
-        let nodes = self.nodes.borrow();
-        for_each_wait(&scopes, &nodes, top, |key, node| {
-            if node.is_awaited(&scopes) {
+        for_each_wait(&self.scopes, &self.nodes, top, |key, node| {
+            if node.is_awaited(&self.scopes) {
                 frames.push(Frame::Wait(AskingWait {
                     wait: key,
                     directed_at: top,
@@ -288,16 +267,13 @@ impl Tasks {
     /// refused because the request went round in a circle, which nobody else would break.
     fn may_be_woken_below(&self, top: Key) -> bool {
         let mut targets = Vec::new();
-        let woken = {
-            let scopes = self.scopes.borrow();
-            for_each_wait(&scopes, &self.nodes.borrow(), top, |_, node| {
-                if !node.is_awaited(&scopes) {
-                    return false;
-                }
-                targets.extend(node.target.other().cloned());
-                node.target.other().is_none()
-            })
-        };
+        let woken = for_each_wait(&self.scopes, &self.nodes, top, |_, node| {
+            if !node.is_awaited(&self.scopes) {
+                return false;
+            }
+            targets.extend(node.other());
+            node.is_own()
+        });
         woken || targets.into_iter().any(may_end)
     }
 
@@ -306,34 +282,29 @@ impl Tasks {
     /// Before a step: turns what could not be passed on into marks on the innermost scopes.
     pub(crate) fn deliver(&self, root: Key) {
         let mut wakers = Vec::new();
-        let mut scopes = self.scopes.borrow_mut();
-        let nodes = self.nodes.borrow();
-        scopes.at_mut(root.index).flags &= !CANCEL_PENDING;
+        let (scopes, nodes) = (&self.scopes, &self.nodes);
+        scopes.at(root.index()).clear(CANCEL_PENDING);
         for scope in scopes.below(root) {
-            let Some(cancelled) = scopes.at_mut(scope.index).take_must_cancel() else {
+            let Some(cancelled) = scopes.at(scope.index()).take_must_cancel() else {
                 continue;
             };
             // A cancellation that is on its way up already is the one that arrives.
-            if for_each_wait(&scopes, &nodes, scope, |_, node| node.unwinds()) {
+            if for_each_wait(scopes, nodes, scope, |_, node| node.unwinds()) {
                 continue;
             }
             for inner in scopes.below(scope) {
-                let record = scopes.at_mut(inner.index);
+                let record = scopes.at(inner.index());
                 if !record.is_innermost() {
                     continue;
                 }
-                let rare = record.rare();
-                if rare.mark.is_none() {
-                    rare.mark = Some(Mark {
-                        cancelled: cancelled.clone(),
-                        target: scope,
-                    });
-                }
+                record.mark_if_unmarked(Mark {
+                    cancelled: cancelled.clone(),
+                    target: scope,
+                });
                 // A combinator that polls its parts by their own wakers must hear of it.
-                wakers.extend(rare.waker.take());
+                wakers.extend(record.replace_waker(None));
             }
         }
-        drop((scopes, nodes));
         for waker in wakers {
             self.contain("Exception in a waker", || waker.wake());
         }
@@ -341,22 +312,17 @@ impl Tasks {
 
     /// After a step that suspended: what the task now waits for is asked at once.
     pub(crate) fn pass_on(&self, root: Key) {
-        let below = self.scopes.borrow().below(root);
+        let below = self.scopes.below(root);
         let mut left = false;
         for scope in below {
-            let Some(request) = self
-                .scopes
-                .borrow()
-                .get(scope)
-                .and_then(|record| record.must_cancel().cloned())
-            else {
+            let Some(request) = self.scopes.get(scope).and_then(ScopeRecord::must_cancel) else {
                 continue;
             };
             let accepted = self.ask(&request, |tasks, frames| {
                 tasks.push_waits_below(scope, frames);
             });
             if accepted {
-                if let Some(record) = self.scopes.borrow_mut().get_mut(scope) {
+                if let Some(record) = self.scopes.get(scope) {
                     record.take_must_cancel();
                 }
             } else {
@@ -365,8 +331,8 @@ impl Tasks {
             }
         }
         if !left {
-            if let Some(record) = self.scopes.borrow_mut().get_mut(root) {
-                record.flags &= !CANCEL_PENDING;
+            if let Some(record) = self.scopes.get(root) {
+                record.clear(CANCEL_PENDING);
             }
         }
     }
@@ -378,33 +344,25 @@ impl Tasks {
     pub(crate) fn redirect_what_was_missed(&self, root: Key) {
         let mut missed = Vec::new();
         let mut asked = false;
-        {
-            let mut scopes = self.scopes.borrow_mut();
-            let mut nodes = self.nodes.borrow_mut();
-            let step = scopes.at(root.index).last_step;
-            let delivered = self.delivered_in.get() == step;
-            let mut ended = Vec::new();
-            for_each_wait(&scopes, &nodes, root, |key, node| {
-                asked |= node.forwarded;
-                if node.unwinds() && node.polled_in != step && !delivered {
-                    ended.push(key);
-                }
-                false
-            });
-            for key in ended {
-                let node = nodes.at_mut(key.index);
-                if let Some(cancelled) = node.cancellation() {
-                    node.forwarded = false;
-                    missed.push((node.directed_at, cancelled));
+        let record = self.scopes.at(root.index());
+        let step = record.last_step.get();
+        let delivered = self.delivered_in.get() == step;
+        for_each_wait(&self.scopes, &self.nodes, root, |_, node| {
+            asked |= node.forwarded();
+            if node.unwinds() && node.polled_in.get() != step && !delivered {
+                if let (Some(cancelled), Some(request)) = (node.cancellation(), node.request()) {
+                    node.clear_forwarded();
+                    missed.push((request.directed_at, cancelled));
                 }
             }
-            if !asked {
-                scopes.at_mut(root.index).flags &= !ASKED;
-            }
+            false
+        });
+        if !asked {
+            record.clear(ASKED);
         }
         for (directed_at, cancelled) in missed {
             // What was directed at a scope that is over is over with it.
-            if self.scopes.borrow().get(directed_at).is_some() {
+            if self.scopes.get(directed_at).is_some() {
                 self.set_must_cancel(directed_at, &cancelled);
                 self.wake(root);
             }
@@ -414,26 +372,23 @@ impl Tasks {
     /// Whether `scope` is there, and what is being polled is in it.
     pub(crate) fn is_within(&self, scope: Key) -> bool {
         let current = self.current();
-        let scopes = self.scopes.borrow();
-        scopes.get(scope).is_some() && (current == scope || scopes.is_below(current, scope))
+        self.scopes.get(scope).is_some()
+            && (current == scope || self.scopes.is_below(current, scope))
     }
 
     /// Lets the scope that is being polled unwind as soon as that poll returns.
     ///
     /// False outside of any task: there is nothing to unwind.
     pub(crate) fn unwind(&self, cancelled: Cancelled) -> bool {
-        let current = self.current();
-        match self.scopes.borrow_mut().get_mut(current) {
-            Some(record) => {
-                self.delivered_in.set(self.current_step());
-                record.rare().mark = Some(Mark {
-                    cancelled,
-                    target: Key::NONE,
-                });
-                true
-            }
-            None => false,
-        }
+        let Some(record) = self.scopes.get(self.current()) else {
+            return false;
+        };
+        self.delivered_in.set(self.current_step());
+        record.mark(Mark {
+            cancelled,
+            target: Key::NONE,
+        });
+        true
     }
 
     // -- counts ------------------------------------------------------------------------
@@ -441,7 +396,7 @@ impl Tasks {
     /// The scopes whose counts make up `cancelling()`: from the current one outwards if the task
     /// asks of itself, else all of the task.
     fn counted(&self, root: Key) -> Vec<Key> {
-        let scopes = self.scopes.borrow();
+        let scopes = &self.scopes;
         if self.current_root() != root {
             let mut all = scopes.below(root);
             all.reverse();
@@ -451,31 +406,44 @@ impl Tasks {
         let mut scope = self.current();
         while let Some(record) = scopes.get(scope) {
             found.push(scope);
-            scope = record.parent;
+            scope = record.parent.get();
         }
         found
     }
 
     pub(crate) fn cancelling(&self, root: Key) -> u32 {
-        let counted = self.counted(root);
-        let scopes = self.scopes.borrow();
-        counted
-            .iter()
-            .map(|scope| scopes.at(scope.index).count)
-            .sum()
+        if self.current_root() == root {
+            return self.cancelling_here();
+        }
+        self.sum(&self.counted(root))
+    }
+
+    /// What `cancelling()` is for the code that asks of its own task.
+    #[inline]
+    pub(crate) fn cancelling_here(&self) -> u32 {
+        let mut scope = self.current();
+        let mut sum = 0;
+        while let Some(record) = self.scopes.get(scope) {
+            sum += record.count.get();
+            scope = record.parent.get();
+        }
+        sum
+    }
+
+    fn sum(&self, counted: &[Key]) -> u32 {
+        let counts = counted.iter().map(|scope| self.count_of(*scope).get());
+        counts.sum()
+    }
+
+    fn count_of(&self, scope: Key) -> &Cell<u32> {
+        &self.scopes.at(scope.index()).count
     }
 
     /// Delivers a request once more that was delivered and still counts: the innermost one around
     /// the code that asks, at the scope at which it was directed.
     pub(crate) fn redeliver(&self, root: Key, request: &Cancelled) -> bool {
-        let counted = self.counted(root);
-        let scope = {
-            let scopes = self.scopes.borrow();
-            counted
-                .into_iter()
-                .find(|scope| scopes.at(scope.index).count > 0)
-        };
-        match scope {
+        let mut counted = self.counted(root).into_iter();
+        match counted.find(|scope| self.count_of(*scope).get() > 0) {
             Some(scope) => {
                 self.set_must_cancel(scope, request);
                 true
@@ -488,21 +456,15 @@ impl Tasks {
     /// was not delivered yet.
     pub(crate) fn uncancel(&self, root: Key) -> u32 {
         let counted = self.counted(root);
-        let mut scopes = self.scopes.borrow_mut();
-        let Some(inner) = counted
-            .iter()
-            .find(|scope| scopes.at(scope.index).count > 0)
-        else {
+        let mut counts = counted.iter().map(|scope| self.count_of(*scope));
+        let Some(inner) = counts.find(|count| count.get() > 0) else {
             return 0;
         };
-        scopes.at_mut(inner.index).count -= 1;
-        let left = counted
-            .iter()
-            .map(|scope| scopes.at(scope.index).count)
-            .sum();
+        inner.set(inner.get() - 1);
+        let left = self.sum(&counted);
         if left == 0 {
             for scope in counted {
-                scopes.at_mut(scope.index).take_must_cancel();
+                self.scopes.at(scope.index()).take_must_cancel();
             }
         }
         left
@@ -510,57 +472,61 @@ impl Tasks {
 }
 
 enum WaitTarget {
-    Other(Rc<dyn Awaited>),
+    Other(CellRef),
     Own,
     Gone,
 }
 
 /// Visits the waits of a subtree of scopes until `visit` says true; whether it did.
 pub(crate) fn for_each_wait(
-    scopes: &Arena<ScopeRecord>,
-    nodes: &Arena<Node>,
+    scopes: &Pool<ScopeRecord>,
+    nodes: &Pool<Node>,
     top: Key,
     mut visit: impl FnMut(Key, &Node) -> bool,
 ) -> bool {
     let Some(record) = scopes.get(top) else {
         return false;
     };
-    if record.first_child == NIL {
+    if record.first_child.get() == NIL {
         return visit_waits(record, nodes, &mut visit);
     }
     scopes
         .below(top)
         .into_iter()
-        .any(|scope| visit_waits(scopes.at(scope.index), nodes, &mut visit))
+        .any(|scope| visit_waits(scopes.at(scope.index()), nodes, &mut visit))
 }
 
 fn visit_waits(
     record: &ScopeRecord,
-    nodes: &Arena<Node>,
+    nodes: &Pool<Node>,
     visit: &mut impl FnMut(Key, &Node) -> bool,
 ) -> bool {
-    let mut index = record.first_wait;
+    let mut index = record.first_wait.get();
     while index != NIL {
         let node = nodes.at(index);
         if visit(nodes.key_at(index), node) {
             return true;
         }
-        index = node.scope_next;
+        index = node.scope_next.get();
     }
     false
 }
 
 /// Whether something may end though the request is under way: unless it is being asked itself, or
 /// depends on nothing but what is, as a gather does.
-fn may_end(target: Rc<dyn Awaited>) -> bool {
+fn may_end(target: CellRef) -> bool {
     let mut left = vec![target];
     while let Some(next) = left.pop() {
-        if next.header().has(ASKING) {
+        if next.has(ASKING) {
             continue;
         }
         let before = left.len();
-        let depends_on = next.depends_on().into_iter().map(|future| future.0);
-        left.extend(depends_on.filter(|other| !other.header().done()));
+        let depends_on = next
+            .awaited()
+            .depends_on()
+            .into_iter()
+            .map(|future| future.0);
+        left.extend(depends_on.filter(|other| !other.done()));
         if left.len() == before {
             return true;
         }

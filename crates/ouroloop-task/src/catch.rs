@@ -5,6 +5,7 @@
 //! scope that catches.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::arena::{Key, NIL};
 use crate::error::{Cancelled, CancelledBy};
-use crate::scope::{CANCEL_PENDING, LINKED, ScopeRecord};
+use crate::pool::{Key, NIL};
+use crate::scope::{CANCEL_PENDING, LINKED, MUST_CANCEL};
 use crate::tasks::Tasks;
 
 /// Runs `future` and catches a cancellation that arrives meanwhile: `try ... except
@@ -179,7 +180,8 @@ impl<T> Returns for fn() -> T {
 ///
 /// The counts are per scope: see [`TaskRef::cancelling`](crate::TaskRef::cancelling). That of a scope
 /// counts for the code within a `catch` of it. [`close`](Scope::close) ends the scope, and hands what
-/// is left of its count to the scope around it; one that is dropped takes its requests with it.
+/// is left of its count to the scope around it; one that is dropped takes its requests with it. It dereferences to its
+/// [`ScopeHandle`].
 ///
 /// # Examples
 ///
@@ -203,8 +205,7 @@ impl<T> Returns for fn() -> T {
 /// ```
 #[must_use = "a scope catches only what runs in its `catch`"]
 pub struct Scope {
-    tasks: Rc<Tasks>,
-    key: Key,
+    handle: ScopeHandle,
 }
 
 impl Scope {
@@ -220,16 +221,30 @@ impl Scope {
     }
 
     fn in_tasks(tasks: Rc<Tasks>) -> Scope {
-        let key = tasks.scopes.borrow_mut().insert(ScopeRecord::new());
-        Scope { tasks, key }
+        let (key, _) = tasks.scopes.insert();
+        Scope {
+            handle: ScopeHandle { tasks, key },
+        }
     }
 
     /// Gives the right to direct requests at it.
     pub fn handle(&self) -> ScopeHandle {
-        ScopeHandle {
-            tasks: self.tasks.clone(),
-            key: self.key,
-        }
+        self.handle.clone()
+    }
+
+    /// Gives the key of the task that is being polled, as [`current_task_key`](crate::current_task_key) does: cheaper
+    /// where there is a scope.
+    #[inline]
+    pub fn current_task_key(&self) -> Option<u64> {
+        let id = self.tasks.current_id()?;
+        Some(self.tasks.key_of(id))
+    }
+
+    /// Counts the requests to cancel that concern the code that is being polled: what
+    /// [`TaskRef::cancelling`](crate::TaskRef::cancelling) is for its task.
+    #[inline]
+    pub fn cancelling(&self) -> u32 {
+        self.tasks.cancelling_here()
     }
 
     /// Runs `future` as [`catch_cancelled`] does, and catches what is directed at this scope or further out.
@@ -252,50 +267,57 @@ impl Scope {
     /// Ends the scope and hands what is left of its count, and a request that was not delivered,
     /// to the scope around it.
     pub fn close(self) {
-        let current = self.tasks.current();
-        let mut scopes = self.tasks.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(self.key) else {
+        let scopes = &self.tasks.scopes;
+        let Some(record) = scopes.get(self.key) else {
             return;
         };
-        let count = std::mem::take(&mut record.count);
+        let count = record.count.take();
         let undelivered = record.take_must_cancel();
-        let Some(outer) = scopes.get_mut(current) else {
+        let Some(outer) = scopes.get(self.tasks.current()) else {
             return;
         };
-        outer.count += count;
-        if undelivered.is_some() {
-            outer.rare().must_cancel = undelivered;
-            scopes.at_mut(self.tasks.current_root().index).flags |= CANCEL_PENDING;
+        outer.count.set(outer.count.get() + count);
+        if let Some(undelivered) = undelivered {
+            outer.set_must_cancel(undelivered);
+            self.cancel_is_pending();
         }
+    }
+
+    /// The task that is being polled has something to deliver in its next step.
+    fn cancel_is_pending(&self) {
+        let root = self.tasks.current_root();
+        self.tasks.scopes.at(root.index()).set(CANCEL_PENDING);
     }
 
     /// Puts the scope below the one that is being polled.
+    #[inline]
     fn enter(&self) {
         let current = self.tasks.current();
-        let mut scopes = self.tasks.scopes.borrow_mut();
+        let scopes = &self.tasks.scopes;
         if current.is_none() {
             return;
         }
-        let record = scopes.at(self.key.index);
-        if record.has(LINKED) && record.parent == current {
+        let record = scopes.at(self.key.index());
+        if record.has(LINKED) && record.parent.get() == current {
             return;
         }
         // Caught within itself: a circle of scopes would have no root.
-        if current == self.key || scopes.is_below(current, self.key) {
+        let may_be_around = record.first_child.get() != NIL;
+        if current == self.key || may_be_around && scopes.is_below(current, self.key) {
             return;
         }
         if record.has(LINKED) {
-            scopes.unlink_child(self.key);
+            scopes.unlink_child(record);
         }
         scopes.link_child(current, self.key);
-        if scopes.at(self.key.index).must_cancel().is_some() {
-            scopes.at_mut(self.tasks.current_root().index).flags |= CANCEL_PENDING;
+        if record.has(MUST_CANCEL) {
+            self.cancel_is_pending();
         }
     }
 
+    #[inline]
     fn take_mark(&self) -> Option<Cancelled> {
-        let mut scopes = self.tasks.scopes.borrow_mut();
-        let mark = scopes.get_mut(self.key)?.take_mark()?;
+        let mark = self.tasks.scopes.get(self.key)?.take_mark()?;
         self.tasks.delivered_in.set(self.tasks.current_step());
         Some(mark.cancelled)
     }
@@ -304,39 +326,41 @@ impl Scope {
     /// and a wait that outlives the scope was asked on behalf of this same delivery.
     fn conclude(&self) {
         self.take_mark();
-        {
-            let mut nodes = self.tasks.nodes.borrow_mut();
-            let scopes = self.tasks.scopes.borrow();
-            let mut index = scopes.at(self.key.index).first_wait;
-            while index != NIL {
-                let node = nodes.at_mut(index);
-                node.forwarded = false;
-                index = node.scope_next;
-            }
+        let mut index = self.tasks.scopes.at(self.key.index()).first_wait.get();
+        while index != NIL {
+            let node = self.tasks.nodes.at(index);
+            node.clear_forwarded();
+            index = node.scope_next.get();
         }
         self.leave();
     }
 
+    #[inline]
     fn leave(&self) {
-        let mut scopes = self.tasks.scopes.borrow_mut();
-        let linked = scopes
-            .get(self.key)
-            .is_some_and(|record| record.has(LINKED));
-        if linked {
-            scopes.unlink_child(self.key);
+        let scopes = &self.tasks.scopes;
+        if let Some(record) = scopes.get(self.key).filter(|record| record.has(LINKED)) {
+            scopes.unlink_child(record);
         }
+    }
+}
+
+impl Deref for Scope {
+    type Target = ScopeHandle;
+
+    #[inline]
+    fn deref(&self) -> &ScopeHandle {
+        &self.handle
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
         self.tasks.set_deadline(self.key, None);
-        let record = {
-            let mut scopes = self.tasks.scopes.borrow_mut();
-            scopes.close(&mut self.tasks.nodes.borrow_mut(), self.key)
-        };
         // It may hold a foreign waker, whose drop is somebody else's code.
-        drop(record);
+        let scopes = &self.tasks.scopes;
+        if let Some(record) = scopes.get(self.key) {
+            scopes.close(&self.tasks.nodes, self.key, record);
+        }
     }
 }
 
@@ -384,6 +408,7 @@ impl ScopeHandle {
     ///
     /// A time that has passed is queued now, and comes in the next iteration after what is ready;
     /// any other takes its place among the timers.
+    #[inline]
     pub fn set_deadline(&self, when: Option<Duration>) {
         let when = when.map(|when| {
             let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
@@ -393,6 +418,7 @@ impl ScopeHandle {
     }
 
     /// Cancels the scope on behalf of a timeout after `delay`, counted from now: it reads the clock once.
+    #[inline]
     pub fn set_delay(&self, delay: Duration) {
         let now_ns = self.tasks.event_loop.time_ns();
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
@@ -473,48 +499,31 @@ impl<F: Future> Future for Catch<'_, F> {
 
 impl Scope {
     /// The waker through which the scope can be made to be polled, if the task's own is not enough.
+    #[inline]
     fn remember_waker(&self, cx: &Context<'_>) {
         let waker = cx.waker();
-        let own = self.tasks.is_own_waker(waker);
-        let stays = match &self.tasks.scopes.borrow().at(self.key.index).rare {
-            Some(rare) => match &rare.waker {
-                Some(old) => !own && old.will_wake(waker),
-                None => own,
-            },
-            None => own,
-        };
-        if stays {
-            return;
+        let needed = (!self.tasks.is_own_waker(waker)).then_some(waker);
+        let record = self.tasks.scopes.at(self.key.index());
+        if !record.keeps_waker(needed) {
+            // A clone and a drop are anybody's code.
+            drop(record.replace_waker(needed.cloned()));
         }
-        // Cloned and dropped outside of the borrow: it is anybody's code.
-        let new = if own { None } else { Some(waker.clone()) };
-        let mut scopes = self.tasks.scopes.borrow_mut();
-        let record = scopes.at_mut(self.key.index);
-        let old = std::mem::replace(&mut record.rare().waker, new);
-        drop(scopes);
-        drop(old);
     }
 
     /// The catch was dropped before it was ready. A mark that it never saw goes to the scope around
     /// it if it was directed further out; what was directed at this scope is over with it.
     fn abandon(&self) {
-        let mut scopes = self.tasks.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(self.key) else {
+        let scopes = &self.tasks.scopes;
+        let Some(record) = scopes.get(self.key) else {
             return;
         };
-        let parent = record.parent;
         if let Some(mark) = record.take_mark() {
             let goes_on = mark.target.is_none() || scopes.is_below(self.key, mark.target);
-            if let Some(parent) = scopes.get_mut(parent).filter(|_| goes_on) {
-                parent.rare().mark.get_or_insert(mark);
+            if let Some(parent) = scopes.get(record.parent.get()).filter(|_| goes_on) {
+                parent.mark_if_unmarked(mark);
             }
         }
-        let linked = scopes
-            .get(self.key)
-            .is_some_and(|record| record.has(LINKED));
-        if linked {
-            scopes.unlink_child(self.key);
-        }
+        self.leave();
     }
 }
 

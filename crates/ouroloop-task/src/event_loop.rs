@@ -173,7 +173,7 @@ impl LoopTasks for LoopRef {
         F: Future + 'static,
         F::Output: 'static,
     {
-        options.make::<F, Plainly>(&Tasks::of(self)?, future, Location::caller())
+        options.make::<F, Plainly>(Tasks::of(self)?, future, Location::caller())
     }
 
     #[track_caller]

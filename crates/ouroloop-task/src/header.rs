@@ -1,13 +1,33 @@
-//! What every thing that can be awaited has: its loop, its state, and who is told of its end.
+//! What every thing that can be awaited has, and the counted pointer to it.
+//!
+//! A task, a promise and a gather are one allocation each, a *cell*, that begins with a [`Header`]:
+//! its loop, its state, who is told of its end, and the functions for the rest of it, whose type is
+//! known to them alone. So a reference to one is a single word whatever it is, and a step of a task
+//! is one indirect call.
+//!
+//! # Invariants
+//!
+//! - A [`CellRef`] points at the header of a live cell and counts in `refs`; the cell is dropped, and
+//!   its memory given back, when the last one goes.
+//! - `vtable` is that of the cell's type. `IS_TASK` is set in those of tasks, which begin with a
+//!   [`TaskHead`](crate::task_cell::TaskHead), and never in others.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
-use crate::arena::NIL;
+use ouroloop_core::PanicPayload;
+
+use crate::blocks::Kind;
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
+use crate::pool::NIL;
 use crate::resource::ResourceState;
-use crate::task_ref::{FutureRef, TaskInfo};
+use crate::task_cell::{ErrorCheck, TaskHead, TaskInfo};
+use crate::task_ref::FutureRef;
 use crate::tasks::Tasks;
 
 /// The part of a promise or a task that knows nothing of its value.
@@ -18,45 +38,61 @@ use crate::tasks::Tasks;
 ///   from the moment that `DONE` is set and the list was fired.
 /// - `CANCELLED` implies `ENDED_CANCELLED`, and that implies `DONE`.
 pub(crate) struct Header {
-    pub(crate) tasks: Rc<Tasks>,
+    vtable: &'static Vtable,
+    /// Dropped after the rest of the cell, by [`CellRef`]'s drop.
+    tasks: ManuallyDrop<Rc<Tasks>>,
+    refs: Cell<u32>,
     pub(crate) first: Cell<u32>,
     pub(crate) last: Cell<u32>,
-    flags: Cell<u8>,
+    flags: Cell<u32>,
 }
 
 /// The outcome is there.
-pub(crate) const DONE: u8 = 1;
+pub(crate) const DONE: u32 = 1;
 /// The outcome is a cancellation: what `cancelled()` answers.
-pub(crate) const CANCELLED: u8 = 1 << 1;
+pub(crate) const CANCELLED: u32 = 1 << 1;
 /// Who awaits it sees a cancellation: also a gather that stores one as its error.
-pub(crate) const ENDED_CANCELLED: u8 = 1 << 2;
+pub(crate) const ENDED_CANCELLED: u32 = 1 << 2;
 /// The outcome is an error that nobody has looked at.
-pub(crate) const UNREAD: u8 = 1 << 3;
+pub(crate) const UNREAD: u32 = 1 << 3;
 /// A request to cancel is being passed on: a circle of awaits refuses here.
-pub(crate) const ASKING: u8 = 1 << 4;
+pub(crate) const ASKING: u32 = 1 << 4;
+/// It is a task.
+const IS_TASK: u32 = 1 << 5;
+/// Of a task: its future is in the stage.
+pub(crate) const FUTURE: u32 = 1 << 9;
+/// Of a task: its outcome is in the stage.
+pub(crate) const OUTCOME: u32 = 1 << 10;
+/// Of a task: its future is being polled, or dropped by its end.
+pub(crate) const BUSY: u32 = 1 << 6;
+/// Of a task: its value is being looked at, and must stay where it is.
+pub(crate) const READING: u32 = 1 << 7;
+/// Of a task: a loop that is closed while it is pending does not report it.
+pub(crate) const UNREPORTED: u32 = 1 << 8;
 
 impl Header {
-    pub(crate) fn new(tasks: Rc<Tasks>) -> Header {
-        Header {
-            tasks,
-            first: Cell::new(NIL),
-            last: Cell::new(NIL),
-            flags: Cell::new(0),
-        }
+    #[inline]
+    pub(crate) fn tasks(&self) -> &Rc<Tasks> {
+        &self.tasks
     }
 
     #[inline]
-    pub(crate) fn has(&self, flag: u8) -> bool {
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.get()
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags.get() & flag != 0
     }
 
     #[inline]
-    pub(crate) fn set(&self, flags: u8) {
+    pub(crate) fn set(&self, flags: u32) {
         self.flags.set(self.flags.get() | flags);
     }
 
     #[inline]
-    pub(crate) fn clear(&self, flags: u8) {
+    pub(crate) fn clear(&self, flags: u32) {
         self.flags.set(self.flags.get() & !flags);
     }
 
@@ -66,6 +102,7 @@ impl Header {
     }
 
     /// Sets the flags that go with an outcome.
+    #[inline]
     pub(crate) fn finish(&self, error: Option<&TaskError>, unread: bool) {
         debug_assert!(!self.done());
         let cancelled = match error {
@@ -91,8 +128,6 @@ pub(crate) enum Begun {
 /// `begin_cancel` and `end_cancel` are called from one loop over an explicit stack, so that a
 /// chain of any length is cancelled without recursion; neither runs a user's code.
 pub(crate) trait Awaited {
-    fn header(&self) -> &Header;
-
     fn begin_cancel(&self, request: &Cancelled, frames: &mut Vec<Frame>) -> Begun;
 
     /// Hears whether any of those that it asked accepted; answers for itself.
@@ -104,7 +139,7 @@ pub(crate) trait Awaited {
     /// Whether its outcome counts as an error that is not its cancellation.
     fn ended_in_error(&self) -> bool;
 
-    /// What it is, for the wait graph; a task says it by [`Awaited::task`].
+    /// What it is, for the wait graph; a task says it by [`CellRef::task`].
     fn state(&self) -> ResourceState {
         ResourceState::new("Task", None)
     }
@@ -113,9 +148,318 @@ pub(crate) trait Awaited {
     fn depends_on(&self) -> Vec<FutureRef> {
         Vec::new()
     }
+}
+
+/// What can be put into a cell.
+///
+/// # Safety
+///
+/// The type is `repr(C)` and begins with a [`Header`]; if `TASK` is there, with a [`TaskHead`], and
+/// then the functions in it fit the type.
+pub(crate) unsafe trait InCell: Awaited + 'static {
+    const TASK: Option<TaskVtable>;
+}
+
+/// The functions of a cell. Each takes the header of a live cell of its type.
+pub(crate) struct Vtable {
+    kind: Kind,
+    awaited: unsafe fn(NonNull<Header>) -> NonNull<dyn Awaited>,
+    drop: unsafe fn(NonNull<Header>),
+    task: Option<TaskVtable>,
+}
+
+/// The functions of the cell of a task, whose value is a `T`, and where in the cell things are.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskVtable {
+    /// Polls the future. An output is kept; true if it is a value that cannot count as an error.
+    pub(crate) poll: unsafe fn(NonNull<Header>, &Waker) -> Poll<bool>,
+    /// Ends the task with an error, or with the output that was kept. The future, or a value that an
+    /// error replaces, is dropped here; its panic is handed back.
+    pub(crate) end: unsafe fn(NonNull<Header>, Option<TaskError>) -> Result<(), PanicPayload>,
+    /// Where the `Result<T, TaskError>` is, while the cell has `OUTCOME`.
+    pub(crate) outcome: usize,
+    /// Where the `Cell<Option<fn(&T) -> bool>>` is that says whether a value is an error.
+    pub(crate) error_check: usize,
+}
+
+struct VtableOf<C>(C);
+
+impl<C: InCell> VtableOf<C> {
+    const VTABLE: &'static Vtable = &Vtable {
+        kind: Kind::of::<C>(),
+        awaited: awaited::<C>,
+        drop: drop_cell::<C>,
+        task: C::TASK,
+    };
+}
+
+unsafe fn awaited<C: InCell>(header: NonNull<Header>) -> NonNull<dyn Awaited> {
+    header.cast::<C>()
+}
+
+unsafe fn drop_cell<C: InCell>(header: NonNull<Header>) {
+    // SAFETY: the cell is live, of this type, and nobody else refers to it, by the caller's word.
+    unsafe { header.cast::<C>().drop_in_place() };
+}
+
+/// A counted pointer to a cell.
+pub(crate) struct CellRef(NonNull<Header>);
+
+impl CellRef {
+    /// Makes a cell to which there are `refs` pointers; this is one of them.
+    ///
+    /// # Safety
+    ///
+    /// `fill` initializes all of the cell but the header, and does not panic.
+    #[inline]
+    pub(crate) unsafe fn new<C: InCell>(
+        tasks: Rc<Tasks>,
+        refs: u32,
+        fill: impl FnOnce(NonNull<C>),
+    ) -> CellRef {
+        let block = tasks.blocks.allocate(const { Kind::of::<C>() }).cast::<C>();
+        let flags = if C::TASK.is_some() {
+            IS_TASK | FUTURE
+        } else {
+            0
+        };
+        fill(block);
+        let header = Header {
+            vtable: VtableOf::<C>::VTABLE,
+            tasks: ManuallyDrop::new(tasks),
+            refs: Cell::new(refs),
+            first: Cell::new(NIL),
+            last: Cell::new(NIL),
+            flags: Cell::new(flags),
+        };
+        // SAFETY: the block fits the type, which begins with a header, and nobody else has it.
+        unsafe { block.cast().write(header) };
+        CellRef(block.cast())
+    }
+
+    /// One of the pointers that were counted when the cell was made.
+    ///
+    /// # Safety
+    ///
+    /// It is called at most once less often than `refs` was.
+    #[inline]
+    pub(crate) unsafe fn second(&self) -> CellRef {
+        CellRef(self.0)
+    }
+
+    /// The rest of the cell.
+    ///
+    /// # Safety
+    ///
+    /// It is a `C`.
+    #[inline]
+    pub(crate) unsafe fn cell<C: InCell>(&self) -> &C {
+        // SAFETY: live, as long as `self` counts, and of this type by the caller's word; only shared
+        // references to cells are made, but by `get_mut`, which this borrow excludes.
+        unsafe { self.0.cast::<C>().as_ref() }
+    }
+
+    /// The rest of the cell, to change it, if this is the only pointer to it.
+    ///
+    /// # Safety
+    ///
+    /// It is a `C`.
+    #[inline]
+    pub(crate) unsafe fn get_mut<C: InCell>(&mut self) -> Option<&mut C> {
+        if self.refs.get() != 1 {
+            return None;
+        }
+        // SAFETY: live and of this type; the only pointer is borrowed exclusively.
+        Some(unsafe { self.0.cast::<C>().as_mut() })
+    }
+
+    /// What can be asked of any.
+    pub(crate) fn awaited(&self) -> &dyn Awaited {
+        // SAFETY: the cell is live, and the function is that of its type.
+        let awaited = unsafe { (self.vtable.awaited)(self.0) };
+        // SAFETY: as for `cell`.
+        unsafe { awaited.as_ref() }
+    }
 
     /// What is known of it if it is a task.
-    fn task(&self) -> Option<&TaskInfo> {
-        None
+    #[inline]
+    pub(crate) fn task(&self) -> Option<&TaskInfo> {
+        if !self.has(IS_TASK) {
+            return None;
+        }
+        // SAFETY: the cell of a task begins with a `TaskHead`, and is live as long as `self` counts.
+        Some(&unsafe { self.0.cast::<TaskHead>().as_ref() }.info)
+    }
+
+    /// The same of what is known to be a task.
+    #[inline]
+    pub(crate) fn info(&self) -> &TaskInfo {
+        self.task().expect("it is a task")
+    }
+
+    #[inline]
+    fn task_vtable(&self) -> &'static TaskVtable {
+        self.vtable.task.as_ref().expect("it is a task")
+    }
+
+    /// [`TaskVtable::poll`], of a task.
+    #[inline]
+    pub(crate) fn poll_task(&self, waker: &Waker) -> Poll<bool> {
+        // SAFETY: the cell is live, and the function is that of its type.
+        unsafe { (self.task_vtable().poll)(self.0, waker) }
+    }
+
+    /// [`TaskVtable::end`], of a task.
+    #[inline]
+    pub(crate) fn end_task(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
+        // SAFETY: the cell is live, and the function is that of its type.
+        unsafe { (self.task_vtable().end)(self.0, error) }
+    }
+
+    /// Where the outcome of a task is.
+    ///
+    /// # Safety
+    ///
+    /// Its value is a `T`. There is something while the cell has `OUTCOME`.
+    #[inline]
+    unsafe fn outcome_place<T>(&self) -> NonNull<Result<T, TaskError>> {
+        // SAFETY: within the cell, by the word of the table that is its own.
+        unsafe { self.0.byte_add(self.task_vtable().outcome) }.cast()
+    }
+
+    /// Lends the outcome of a task, if it is done.
+    ///
+    /// # Safety
+    ///
+    /// Its value is a `T`, and `take_outcome` is not called while the loan lives, unless within a look that
+    /// set `READING`.
+    #[inline]
+    pub(crate) unsafe fn outcome<T>(&self) -> Result<&T, TaskError> {
+        if !self.done() {
+            return Err(TaskError::InvalidState);
+        }
+        self.clear(UNREAD);
+        if !self.has(OUTCOME) {
+            return Err(TaskError::ResultTaken);
+        }
+        // SAFETY: the value is a `T`, by the caller's word.
+        let place = unsafe { self.outcome_place::<T>() };
+        // SAFETY: it is there, since `OUTCOME` is set. It stays until it is taken, which the caller
+        // excludes, or the cell goes, which `self` keeps.
+        unsafe { place.as_ref() }.as_ref().map_err(TaskError::clone)
+    }
+
+    /// Moves the value of a task out, if it is done with one. An error stays, for others to see.
+    ///
+    /// # Safety
+    ///
+    /// It is a `T`, and nothing that `outcome` lent is alive, but within a look that set `READING`.
+    #[inline]
+    pub(crate) unsafe fn take_outcome<T>(&self) -> Result<T, TaskError> {
+        if !self.done() {
+            return Err(TaskError::InvalidState);
+        }
+        self.clear(UNREAD);
+        if !self.has(OUTCOME) || self.has(READING) {
+            return Err(TaskError::ResultTaken);
+        }
+        // SAFETY: the value is a `T`, by the caller's word.
+        let place = unsafe { self.outcome_place::<T>() };
+        // SAFETY: it is there, since `OUTCOME` is set, and nobody changes it here.
+        if let Err(error) = unsafe { place.as_ref() } {
+            return Err(error.clone());
+        }
+        self.clear(OUTCOME);
+        // SAFETY: it is there, no loan of it lives, and without `OUTCOME` nobody regards it as there any more.
+        unsafe { place.read() }
+    }
+
+    /// Where a task keeps how to know an error among its values.
+    ///
+    /// # Safety
+    ///
+    /// Its value is a `T`.
+    pub(crate) unsafe fn error_check<T>(&self) -> &Cell<Option<ErrorCheck<T>>> {
+        // SAFETY: within the cell, by the word of the table that is its own.
+        let place = unsafe { self.0.byte_add(self.task_vtable().error_check) };
+        // SAFETY: of this type by the caller's word, and in the cell, which `self` keeps.
+        unsafe { place.cast().as_ref() }
+    }
+
+    /// The same cell?
+    #[inline]
+    pub(crate) fn is(&self, other: &CellRef) -> bool {
+        self.0 == other.0
+    }
+
+    /// A number that no other live cell has.
+    pub(crate) fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+}
+
+impl Deref for CellRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: the cell is live as long as `self` counts, and its header is only referred to by
+        // shared references, but in `get_mut` and the last drop, which have the only pointer.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for CellRef {
+    #[inline]
+    fn clone(&self) -> CellRef {
+        match self.refs.get().checked_add(1) {
+            Some(refs) => self.refs.set(refs),
+            // Four billion handles can only be had by forgetting them; the count must not lie.
+            None => std::process::abort(),
+        }
+        CellRef(self.0)
+    }
+}
+
+impl Drop for CellRef {
+    #[inline]
+    fn drop(&mut self) {
+        let refs = self.refs.get() - 1;
+        if refs != 0 {
+            return self.refs.set(refs);
+        }
+        self.free();
+    }
+}
+
+impl CellRef {
+    /// The end of the cell, whose last pointer this is.
+    fn free(&mut self) {
+        let vtable = self.vtable;
+        // Its memory goes back even if a destructor panics.
+        let _memory = Memory {
+            block: self.0.cast(),
+            kind: vtable.kind,
+            // SAFETY: read once: `ManuallyDrop` keeps the drop of the cell from dropping it.
+            tasks: unsafe { ManuallyDrop::into_inner(std::ptr::read(&self.tasks)) },
+        };
+        // SAFETY: live, of the type of the function, and `self` was the last pointer; while the cell
+        // is dropped nothing makes another.
+        unsafe { (vtable.drop)(self.0) };
+    }
+}
+
+/// The memory of a cell that has been dropped.
+struct Memory {
+    block: NonNull<u8>,
+    kind: Kind,
+    tasks: Rc<Tasks>,
+}
+
+impl Drop for Memory {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `CellRef::new` allocated it as this kind, and the cell in it is gone.
+        unsafe { self.tasks.blocks.free(self.block, self.kind) };
     }
 }

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
-mod arena;
 mod awaitable;
+mod blocks;
 mod builder;
 mod cancel;
 mod catch;
@@ -12,6 +12,7 @@ mod event_loop;
 mod header;
 mod node;
 mod one_thread;
+mod pool;
 mod promise;
 mod remote;
 mod resource;

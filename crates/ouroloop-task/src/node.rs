@@ -9,39 +9,69 @@
 //! # Invariants
 //!
 //! - A node is in its target's list exactly until it has fired.
-//! - A node is in its scope's list exactly while `scope` names a live scope.
+//! - A node is in its scope's list exactly while `scope` is not `NIL`, and then that scope is in use.
+//! - `FIRED` is set before anybody is told, and then it tells nobody any more.
+//! - `FORWARDED` is set only where `request` is there.
+//! - A node that is not in use is in no list, and has no target, no request, and nobody to tell.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
-use ouroloop_core::Context;
+use ouroloop_core::{Context, LoopRef};
 
-use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
-use crate::header::{Awaited, ENDED_CANCELLED, Header};
+use crate::header::{CellRef, ENDED_CANCELLED, Header};
+use crate::pool::{Entry, Key, NIL, Pool};
 use crate::resource::Resource;
 use crate::scope::ScopeRecord;
 use crate::task_ref::FutureRef;
 
 pub(crate) struct Node {
-    pub(crate) next: u32,
-    pub(crate) prev: u32,
-    pub(crate) scope: Key,
-    pub(crate) scope_next: u32,
-    pub(crate) scope_prev: u32,
-    /// What it waits for is done, and whoever waits was told.
-    pub(crate) fired: bool,
+    generation: Cell<u32>,
+    pub(crate) next: Cell<u32>,
+    pub(crate) prev: Cell<u32>,
+    pub(crate) scope: Cell<u32>,
+    pub(crate) scope_next: Cell<u32>,
+    pub(crate) scope_prev: Cell<u32>,
     /// The step of its task in which it was last polled.
-    pub(crate) polled_in: u32,
-    /// A request to cancel was passed on through this wait, and accepted.
-    pub(crate) forwarded: bool,
-    /// The scope at which that request was directed; of several, the outermost.
-    pub(crate) directed_at: Key,
-    pub(crate) wake: Wake,
-    pub(crate) target: Target,
+    pub(crate) polled_in: Cell<u32>,
+    flags: Cell<u32>,
+    /// The task that it tells, by its root scope, if it was polled with that task's own waker.
+    task: Cell<Key>,
+    /// Whom else it tells.
+    other_wake: Cell<Option<OtherWake>>,
+    /// The thing that has a list of those who wait for it, this one among them.
+    target: Cell<Option<CellRef>>,
+    /// What fires it, as the promise of its own that it is, in words.
+    resource: Cell<Option<Rc<dyn Resource>>>,
+    /// The time of the loop at which a timer fires it.
+    when_ns: Cell<u64>,
     /// The request that it accepted: a node that is its own promise was cancelled by it.
-    pub(crate) request: Option<Box<Cancelled>>,
+    request: Cell<Option<Box<Request>>>,
+}
+
+/// What it waits for is done, and whoever waits was told.
+const FIRED: u32 = 1;
+/// A request to cancel was passed on through this wait, and accepted.
+const FORWARDED: u32 = 1 << 1;
+/// It has a target.
+const HAS_TARGET: u32 = 1 << 2;
+/// It tells somebody that is no task.
+const HAS_OTHER_WAKE: u32 = 1 << 3;
+/// A timer fires it.
+const TIMED: u32 = 1 << 4;
+/// It has a resource.
+const HAS_RESOURCE: u32 = 1 << 5;
+/// It has a request.
+const HAS_REQUEST: u32 = 1 << 6;
+
+/// A request to cancel, and the scope at which it was directed; of several, the outermost.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) cancelled: Cancelled,
+    pub(crate) directed_at: Key,
 }
 
 /// What a node waits for.
@@ -54,16 +84,7 @@ pub(crate) enum Target {
     /// The same, fired by what hands this out.
     Resource(Rc<dyn Resource>),
     /// Something that has a list of those who wait for it.
-    Other(Rc<dyn Awaited>),
-}
-
-impl Target {
-    pub(crate) fn other(&self) -> Option<&Rc<dyn Awaited>> {
-        match self {
-            Target::Other(target) => Some(target),
-            _ => None,
-        }
-    }
+    Other(CellRef),
 }
 
 /// Whom a node tells.
@@ -71,44 +92,234 @@ pub(crate) enum Wake {
     Nobody,
     /// The task whose root scope this is: it was polled with its own waker.
     Task(Key),
-    /// Whoever polls by wakers of its own, within a task or outside of any.
-    Waker(Waker),
-    Callback(Callback),
+    Other(OtherWake),
 }
 
-pub(crate) type DoneCallback = Box<dyn FnOnce(&FutureRef)>;
+/// Whom a node tells that is no task.
+pub(crate) enum OtherWake {
+    /// Whoever polls by wakers of its own, within a task or outside of any.
+    Waker(Waker),
+    Callback(DoneCallback),
+}
 
-pub(crate) struct Callback {
-    pub(crate) run: DoneCallback,
+/// What is called once something is done, in one allocation.
+pub(crate) type DoneCallback = Box<dyn Callback>;
+
+pub(crate) trait Callback {
+    /// Calls it through the loop, with what is done.
+    fn schedule(self: Box<Self>, event_loop: &LoopRef, done: FutureRef);
+}
+
+pub(crate) struct CallbackOf<F> {
+    pub(crate) run: F,
     pub(crate) context: Option<Context>,
     /// Where it was added.
     pub(crate) created_at: &'static Location<'static>,
 }
 
-impl Node {
-    pub(crate) fn new(target: Target, wake: Wake) -> Node {
+impl<F: FnOnce(&FutureRef) + 'static> Callback for CallbackOf<F> {
+    fn schedule(self: Box<Self>, event_loop: &LoopRef, done: FutureRef) {
+        let CallbackOf {
+            run,
+            context,
+            created_at,
+        } = *self;
+        let called = event_loop.call_created_at(context, move || run(&done), created_at);
+        debug_assert!(called.is_ok(), "the loop is open");
+    }
+}
+
+impl Default for Node {
+    fn default() -> Node {
         Node {
-            next: NIL,
-            prev: NIL,
-            scope: Key::NONE,
-            scope_next: NIL,
-            scope_prev: NIL,
-            fired: false,
-            polled_in: 0,
-            forwarded: false,
-            directed_at: Key::NONE,
-            wake,
-            target,
-            request: None,
+            generation: Cell::new(0),
+            next: Cell::new(NIL),
+            prev: Cell::new(NIL),
+            scope: Cell::new(NIL),
+            scope_next: Cell::new(NIL),
+            scope_prev: Cell::new(NIL),
+            polled_in: Cell::new(0),
+            flags: Cell::new(0),
+            task: Cell::new(Key::NONE),
+            other_wake: Cell::default(),
+            target: Cell::default(),
+            resource: Cell::default(),
+            when_ns: Cell::new(0),
+            request: Cell::default(),
+        }
+    }
+}
+
+impl Entry for Node {
+    #[inline]
+    fn generation(&self) -> &Cell<u32> {
+        &self.generation
+    }
+
+    #[inline]
+    fn next_free(&self) -> &Cell<u32> {
+        &self.next
+    }
+}
+
+impl Node {
+    /// Takes a node into use that waits for a target; in no list yet, and telling nobody.
+    #[inline]
+    pub(crate) fn begin(&self, target: CellRef) {
+        self.flags.set(HAS_TARGET);
+        // There is nothing to drop in a node that was not in use.
+        std::mem::forget(self.target.replace(Some(target)));
+    }
+
+    /// Takes a node into use that is a promise of its own.
+    #[inline]
+    pub(crate) fn begin_own(&self) {
+        self.flags.set(0);
+    }
+
+    /// The same, and something hands it out.
+    #[inline]
+    pub(crate) fn begin_on(&self, resource: Rc<dyn Resource>) {
+        self.flags.set(HAS_RESOURCE);
+        std::mem::forget(self.resource.replace(Some(resource)));
+    }
+
+    #[inline]
+    pub(crate) fn fired(&self) -> bool {
+        self.flags.get() & FIRED != 0
+    }
+
+    /// Marks it as fired, and gives whom it tells.
+    #[inline]
+    pub(crate) fn fire(&self) -> Wake {
+        self.flags.set(self.flags.get() | FIRED);
+        let task = self.task.replace(Key::NONE);
+        if task.is_none() {
+            self.take_other_wake().map_or(Wake::Nobody, Wake::Other)
+        } else {
+            Wake::Task(task)
         }
     }
 
+    #[cold]
+    fn take_other_wake(&self) -> Option<OtherWake> {
+        self.flags.set(self.flags.get() & !HAS_OTHER_WAKE);
+        self.other_wake.take()
+    }
+
+    /// Tells this task from now on; gives whom else it told before, if anybody.
+    #[inline]
+    pub(crate) fn tell_task(&self, root: Key) -> Option<OtherWake> {
+        self.task.set(root);
+        if self.flags.get() & HAS_OTHER_WAKE == 0 {
+            return None;
+        }
+        self.take_other_wake()
+    }
+
+    /// Tells somebody that is no task from now on; gives whom else it told before, if anybody.
+    pub(crate) fn tell_other(&self, other: OtherWake) -> Option<OtherWake> {
+        self.task.set(Key::NONE);
+        self.flags.set(self.flags.get() | HAS_OTHER_WAKE);
+        self.other_wake.replace(Some(other))
+    }
+
+    /// Whether it tells just this waker.
+    pub(crate) fn tells(&self, waker: &Waker) -> bool {
+        // SAFETY: as for `target`; `will_wake` compares two pairs of pointers.
+        match unsafe { &*self.other_wake.as_ptr() } {
+            Some(OtherWake::Waker(told)) => told.will_wake(waker),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn forwarded(&self) -> bool {
+        self.flags.get() & FORWARDED != 0
+    }
+
+    /// What was accepted through it is delivered, or is nobody's concern any more.
+    pub(crate) fn clear_forwarded(&self) {
+        self.flags.set(self.flags.get() & !FORWARDED);
+    }
+
+    /// A request that is directed at a scope was accepted through it.
+    pub(crate) fn forward(
+        &self,
+        cancelled: &Cancelled,
+        directed_at: Key,
+        scopes: &Pool<ScopeRecord>,
+    ) {
+        let mut request = self.request.take().unwrap_or_else(|| {
+            Box::new(Request {
+                cancelled: cancelled.clone(),
+                directed_at,
+            })
+        });
+        if !self.forwarded() || scopes.is_below(request.directed_at, directed_at) {
+            request.directed_at = directed_at;
+        }
+        self.request.set(Some(request));
+        self.flags.set(self.flags.get() | FORWARDED | HAS_REQUEST);
+    }
+
+    /// Cancels it as the promise of its own that it is.
+    pub(crate) fn cancel(&self, cancelled: &Cancelled) {
+        self.flags.set(self.flags.get() | HAS_REQUEST);
+        self.request.set(Some(Box::new(Request {
+            cancelled: cancelled.clone(),
+            directed_at: Key::NONE,
+        })));
+    }
+
+    /// The request that it accepted.
+    pub(crate) fn request(&self) -> Option<Request> {
+        // SAFETY: as for `other`.
+        unsafe { &*self.request.as_ptr() }.as_deref().cloned()
+    }
+
+    /// Whether it accepted a request.
+    pub(crate) fn has_request(&self) -> bool {
+        self.flags.get() & HAS_REQUEST != 0
+    }
+
+    /// The thing that it waits for, if it is not its own promise.
+    pub(crate) fn other(&self) -> Option<CellRef> {
+        // SAFETY: the node is of one thread, the reference is gone at the end of this line, and a
+        // clone of such a value calls nothing that could change the place.
+        unsafe { &*self.target.as_ptr() }.clone()
+    }
+
+    #[inline]
+    pub(crate) fn is_own(&self) -> bool {
+        self.flags.get() & HAS_TARGET == 0
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        if let Some(other) = self.other() {
+            return Target::Other(other);
+        }
+        // SAFETY: as for `other`.
+        match unsafe { &*self.resource.as_ptr() }.clone() {
+            Some(resource) => Target::Resource(resource),
+            None if self.flags.get() & TIMED != 0 => Target::Timer(self.when_ns.get()),
+            None => Target::Itself,
+        }
+    }
+
+    /// It is fired by a timer from now on.
+    #[inline]
+    pub(crate) fn set_time(&self, when_ns: u64) {
+        self.flags.set(self.flags.get() | TIMED);
+        self.when_ns.set(when_ns);
+    }
+
     /// Takes out what it calls, if it is a done-callback; it tells nobody from then on.
-    pub(crate) fn take_callback(&mut self) -> Option<DoneCallback> {
-        match std::mem::replace(&mut self.wake, Wake::Nobody) {
-            Wake::Callback(callback) => Some(callback.run),
+    pub(crate) fn take_callback(&self) -> Option<DoneCallback> {
+        match self.other_wake.take() {
+            Some(OtherWake::Callback(callback)) => Some(callback),
             other => {
-                self.wake = other;
+                self.other_wake.set(other);
                 None
             }
         }
@@ -116,70 +327,95 @@ impl Node {
 
     /// Whether its task waits for it: one that the task has polled and kept, and did not poll in its last
     /// step, is set aside, and a request that it accepted would get lost.
-    pub(crate) fn is_awaited(&self, scopes: &Arena<ScopeRecord>) -> bool {
-        match self.wake {
-            Wake::Task(root) => {
-                !self.fired
-                    && scopes
-                        .get(root)
-                        .is_some_and(|record| record.last_step == self.polled_in)
-            }
-            // Who polls by wakers of its own polls only what was woken.
-            _ => !self.fired,
+    pub(crate) fn is_awaited(&self, scopes: &Pool<ScopeRecord>) -> bool {
+        if self.fired() {
+            return false;
         }
+        let root = self.task.get();
+        if root.is_none() {
+            // Who polls by wakers of its own polls only what was woken.
+            return true;
+        }
+        scopes
+            .get(root)
+            .is_some_and(|record| record.last_step.get() == self.polled_in.get())
     }
 
     /// Whether what it waited for ended cancelled because a request was passed on through it.
     pub(crate) fn unwinds(&self) -> bool {
-        self.fired
-            && self.forwarded
-            && match self.target.other() {
-                Some(target) => target.header().has(ENDED_CANCELLED),
-                None => self.request.is_some(),
+        const BOTH: u32 = FIRED | FORWARDED;
+        self.flags.get() & BOTH == BOTH
+            && match self.other() {
+                Some(target) => target.has(ENDED_CANCELLED),
+                None => true,
             }
     }
 
     /// The cancellation that it ended with.
     pub(crate) fn cancellation(&self) -> Option<Cancelled> {
-        match self.target.other() {
-            Some(target) => match target.error() {
+        match self.other() {
+            Some(target) => match target.awaited().error() {
                 Some(crate::TaskError::Cancelled(cancelled)) => Some(cancelled),
                 _ => None,
             },
-            None => self.request.as_deref().cloned(),
+            None => self.request().map(|request| request.cancelled),
         }
     }
 }
 
-impl Arena<Node> {
+impl Pool<Node> {
+    /// Ends the use of a node, which leaves the list of its target if it is there; not that of its scope.
+    ///
+    /// It may hold the last pointer to a value, or a foreign waker: their drops, which are anybody's code, come last.
+    #[inline]
+    pub(crate) fn end(&self, key: Key, node: &Node) {
+        let flags = node.flags.get();
+        node.task.set(Key::NONE);
+        let target = match flags & HAS_TARGET != 0 {
+            true => node.target.take(),
+            false => None,
+        };
+        if let (Some(target), 0) = (&target, flags & FIRED) {
+            self.unlink(target, node);
+        }
+        let resource = match flags & HAS_RESOURCE != 0 {
+            true => node.resource.take(),
+            false => None,
+        };
+        let rest = match flags & (HAS_OTHER_WAKE | HAS_REQUEST) != 0 {
+            true => Some((node.other_wake.take(), node.request.take())),
+            false => None,
+        };
+        self.remove(key, node);
+        drop((target, resource, rest));
+    }
+
     /// Appends a node to the list of those that `header` tells.
-    pub(crate) fn link(&mut self, header: &Header, index: u32) {
+    #[inline]
+    pub(crate) fn link(&self, header: &Header, index: u32, node: &Node) {
         let last = header.last.get();
-        let node = self.at_mut(index);
-        node.prev = last;
-        node.next = NIL;
+        node.prev.set(last);
+        node.next.set(NIL);
         if last == NIL {
             header.first.set(index);
         } else {
-            self.at_mut(last).next = index;
+            self.at(last).next.set(index);
         }
         header.last.set(index);
     }
 
-    pub(crate) fn unlink(&mut self, header: &Header, index: u32) {
-        let (prev, next) = {
-            let node = self.at(index);
-            (node.prev, node.next)
-        };
+    #[inline]
+    pub(crate) fn unlink(&self, header: &Header, node: &Node) {
+        let (prev, next) = (node.prev.get(), node.next.get());
         if prev == NIL {
             header.first.set(next);
         } else {
-            self.at_mut(prev).next = next;
+            self.at(prev).next.set(next);
         }
         if next == NIL {
             header.last.set(prev);
         } else {
-            self.at_mut(next).prev = prev;
+            self.at(next).prev.set(prev);
         }
     }
 }

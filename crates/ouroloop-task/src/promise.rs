@@ -7,13 +7,14 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::cancel::{AskingWait, Frame};
 use crate::error::{Cancelled, InvalidState, TaskError};
-use crate::header::{ASKING, Awaited, Begun, Header, UNREAD};
+use crate::header::{ASKING, Awaited, Begun, CellRef, Header, InCell, TaskVtable, UNREAD};
 use crate::resource::{Resource, ResourceState};
 use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
 use crate::tasks::Tasks;
@@ -112,15 +113,32 @@ pub struct Promise<T: 'static> {
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 pub struct PromiseFuture<T: 'static> {
-    cell: Rc<PromiseCell<T>>,
+    /// A [`PromiseCell`] of this type.
+    cell: CellRef,
+    value: PhantomData<fn() -> T>,
 }
 
+#[repr(C)]
 struct PromiseCell<T> {
     header: Header,
+    body: PromiseBody<T>,
+}
+
+struct PromiseBody<T> {
     outcome: OnceCell<Result<T, TaskError>>,
+    /// Handles that can set it.
     setters: Cell<usize>,
     created_at: &'static Location<'static>,
     about: About,
+}
+
+impl<T> Deref for PromiseCell<T> {
+    type Target = PromiseBody<T>;
+
+    #[inline]
+    fn deref(&self) -> &PromiseBody<T> {
+        &self.body
+    }
 }
 
 /// What a promise stands for.
@@ -191,16 +209,26 @@ impl<T: 'static> Promise<T> {
         about: About,
         created_at: &'static Location<'static>,
     ) -> Promise<T> {
-        let cell = PromiseCell {
-            header: Header::new(tasks),
-            outcome: OnceCell::new(),
-            setters: Cell::new(1),
-            created_at,
-            about,
+        let fill = |place: NonNull<PromiseCell<T>>| {
+            let place = place.as_ptr();
+            // SAFETY: a place in the block that is being filled.
+            let body = unsafe { &raw mut (*place).body };
+            // SAFETY: as above; what is there is not initialized yet.
+            unsafe {
+                body.write(PromiseBody {
+                    outcome: OnceCell::new(),
+                    setters: Cell::new(1),
+                    created_at,
+                    about,
+                });
+            }
         };
+        // SAFETY: that was all but the header, and no panic.
+        let cell = unsafe { CellRef::new(tasks, 1, fill) };
         Promise {
             waiting: PromiseFuture {
-                cell: Rc::new(cell),
+                cell,
+                value: PhantomData,
             },
         }
     }
@@ -276,7 +304,7 @@ impl<T: 'static> Promise<T> {
     }
 
     pub(crate) fn tasks(&self) -> &Rc<Tasks> {
-        &self.waiting.cell.header.tasks
+        self.waiting.cell.tasks()
     }
 
     /// Gives the waiting side, which cannot set it.
@@ -286,7 +314,7 @@ impl<T: 'static> Promise<T> {
 
     /// Counts the setters: this one, its clones, and those that [`remote`](Promise::remote) made.
     pub fn setter_count(&self) -> usize {
-        self.waiting.cell.setters.get()
+        self.waiting.cell().setters.get()
     }
 }
 
@@ -300,7 +328,7 @@ impl<T> Deref for Promise<T> {
 
 impl<T> Clone for Promise<T> {
     fn clone(&self) -> Promise<T> {
-        let setters = &self.waiting.cell.setters;
+        let setters = &self.waiting.cell().setters;
         setters.set(setters.get() + 1);
         Promise {
             waiting: self.waiting.clone(),
@@ -310,12 +338,12 @@ impl<T> Clone for Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        let setters = &self.waiting.cell.setters;
+        let setters = &self.waiting.cell().setters;
         setters.set(setters.get() - 1);
         if setters.get() == 0 && !self.done() {
             self.waiting.store(Err(TaskError::BrokenPromise), false);
             // Nobody set this, so nobody needs a report; those who wait are told.
-            self.waiting.cell.header.clear(UNREAD);
+            self.waiting.cell.clear(UNREAD);
         }
     }
 }
@@ -349,12 +377,12 @@ impl<T> PromiseFuture<T> {
 
     /// Tells whether it has its outcome: a value, an error, or a cancellation.
     pub fn done(&self) -> bool {
-        self.cell.header.done()
+        self.cell.done()
     }
 
     /// Tells whether it was cancelled.
     pub fn cancelled(&self) -> bool {
-        self.cell.header.has(crate::header::CANCELLED)
+        self.cell.has(crate::header::CANCELLED)
     }
 
     /// Lends the value, without waiting.
@@ -378,8 +406,8 @@ impl<T> PromiseFuture<T> {
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     pub fn result(&self) -> Result<&T, TaskError> {
-        self.cell.header.clear(UNREAD);
-        match self.cell.outcome.get() {
+        self.cell.clear(UNREAD);
+        match self.cell().outcome.get() {
             Some(outcome) => outcome.as_ref().map_err(TaskError::clone),
             None => Err(TaskError::InvalidState),
         }
@@ -433,11 +461,12 @@ impl<T> PromiseFuture<T> {
         &self,
         callback: impl FnOnce(&PromiseFuture<T>) + 'static,
     ) -> CallbackId {
-        // The callback is kept by the promise itself, so it must not keep the promise.
-        let cell = Rc::downgrade(&self.cell);
-        self.as_future_ref().add_done_callback(move |_| {
-            let cell = cell.upgrade().expect("the argument keeps it alive");
-            callback(&PromiseFuture { cell });
+        self.as_future_ref().add_done_callback(move |done| {
+            // It is called with what it was added to: a promise of this type.
+            callback(&PromiseFuture {
+                cell: done.0.clone(),
+                value: PhantomData,
+            });
         })
     }
 
@@ -459,19 +488,25 @@ impl<T> PromiseFuture<T> {
         Ok(())
     }
 
+    #[inline]
     fn store(&self, outcome: Result<T, TaskError>, stored_cancellation: bool) {
         let cell = &self.cell;
         let unread = matches!(outcome, Err(TaskError::Failed(_) | TaskError::Panicked(_)));
         if stored_cancellation {
-            cell.header.finish(None, false);
-            cell.header.set(crate::header::ENDED_CANCELLED);
+            cell.finish(None, false);
+            cell.set(crate::header::ENDED_CANCELLED);
         } else {
-            cell.header.finish(outcome.as_ref().err(), unread);
+            cell.finish(outcome.as_ref().err(), unread);
         }
-        let stored = cell.outcome.set(outcome);
+        let stored = self.cell().outcome.set(outcome);
         debug_assert!(stored.is_ok(), "DONE guards the outcome");
-        let awaited: Rc<dyn Awaited> = cell.clone();
-        cell.header.tasks.fire_all(&awaited);
+        cell.tasks().fire_all(cell);
+    }
+
+    #[inline]
+    fn cell(&self) -> &PromiseCell<T> {
+        // SAFETY: it is the cell of a promise of this type.
+        unsafe { self.cell.cell() }
     }
 }
 
@@ -479,6 +514,7 @@ impl<T> Clone for PromiseFuture<T> {
     fn clone(&self) -> PromiseFuture<T> {
         PromiseFuture {
             cell: self.cell.clone(),
+            value: PhantomData,
         }
     }
 }
@@ -507,11 +543,12 @@ impl<T> std::fmt::Debug for PromiseFuture<T> {
     }
 }
 
-impl<T: 'static> Awaited for PromiseCell<T> {
-    fn header(&self) -> &Header {
-        &self.header
-    }
+// SAFETY: `repr(C)`, and a header comes first; it is no task.
+unsafe impl<T: 'static> InCell for PromiseCell<T> {
+    const TASK: Option<TaskVtable> = None;
+}
 
+impl<T: 'static> Awaited for PromiseCell<T> {
     fn begin_cancel(&self, request: &Cancelled, frames: &mut Vec<Frame>) -> Begun {
         self.header.clear(UNREAD);
         if self.header.done() || self.header.has(ASKING) {
@@ -580,7 +617,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
 
 impl<T> Drop for PromiseCell<T> {
     fn drop(&mut self) {
-        let tasks = &self.header.tasks;
+        let tasks = self.header.tasks();
         tasks.bury(&self.header);
         if self.header.has(UNREAD) {
             let context =
@@ -602,8 +639,9 @@ impl<T> Drop for PromiseCell<T> {
 /// As described for [`Promise`]. Dropping it gives up the wait, and leaves the promise as it is.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct PromiseValue<T: 'static> {
-    target: Option<Rc<PromiseCell<T>>>,
+    /// For a promise of this type.
     wait: Wait,
+    value: PhantomData<fn() -> T>,
 }
 
 impl<T: Clone> Future for PromiseValue<T> {
@@ -611,16 +649,18 @@ impl<T: Clone> Future for PromiseValue<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let cell = this.target.as_ref().expect("not polled after it is ready");
-        let awaited: Rc<dyn Awaited> = cell.clone();
-        ready!(this.wait.poll(&awaited, cx))?;
-        drop(awaited);
+        ready!(this.wait.poll(cx))?;
         this.wait.release();
-        let mut cell = this.target.take().expect("it was there above");
-        cell.header.clear(UNREAD);
-        let outcome = match Rc::get_mut(&mut cell) {
-            Some(alone) => alone.outcome.take(),
-            None => cell.outcome.get().cloned(),
+        let cell = this.wait.target_mut();
+        cell.clear(UNREAD);
+        // SAFETY: it is the cell of a promise of this type.
+        let outcome = match unsafe { cell.get_mut::<PromiseCell<T>>() } {
+            Some(alone) => alone.body.outcome.take(),
+            // SAFETY: as above.
+            None => unsafe { cell.cell::<PromiseCell<T>>() }
+                .outcome
+                .get()
+                .cloned(),
         };
         Poll::Ready(outcome.unwrap_or(Err(TaskError::InvalidState)))
     }
@@ -643,8 +683,7 @@ impl<'a, T> Future for PromiseLoan<'a, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let awaited: Rc<dyn Awaited> = this.future.cell.clone();
-        ready!(this.wait.poll(&awaited, cx))?;
+        ready!(this.wait.poll(cx))?;
         Poll::Ready(this.future.result())
     }
 }
@@ -655,8 +694,8 @@ impl<T: Clone> IntoFuture for PromiseFuture<T> {
 
     fn into_future(self) -> PromiseValue<T> {
         PromiseValue {
-            wait: Wait::new(self.cell.header.tasks.clone()),
-            target: Some(self.cell),
+            wait: Wait::new(self.cell),
+            value: PhantomData,
         }
     }
 }
@@ -677,7 +716,7 @@ impl<'a, T> IntoFuture for &'a PromiseFuture<T> {
     fn into_future(self) -> PromiseLoan<'a, T> {
         PromiseLoan {
             future: self,
-            wait: Wait::new(self.cell.header.tasks.clone()),
+            wait: Wait::new(self.cell.clone()),
             loan: PhantomData,
         }
     }

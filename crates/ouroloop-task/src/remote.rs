@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 
 use ouroloop_core::{LoopError, RemoteHandle};
 
-use crate::arena::Key;
 use crate::error::TaskError;
 use crate::promise::Promise;
 use crate::tasks::Tasks;
@@ -42,7 +41,7 @@ use crate::tasks::Tasks;
 /// ```
 pub struct RemotePromise<T> {
     event_loop: RemoteHandle,
-    key: Option<Key>,
+    key: Option<usize>,
     sets: PhantomData<fn(T)>,
 }
 
@@ -116,7 +115,7 @@ impl<T> RemotePromise<T> {
         let key = self.key.take().ok_or(LoopError::Closed)?;
         self.event_loop.call_soon_threadsafe(move || {
             let promise = Tasks::running()
-                .and_then(|tasks| tasks.remotes.borrow_mut().remove(key))
+                .and_then(|tasks| tasks.remotes.borrow_mut().try_remove(key))
                 .and_then(|promise| promise.downcast::<P>().ok());
             if let Some(promise) = promise {
                 with(*promise);
@@ -132,7 +131,8 @@ impl<T> Drop for RemotePromise<T> {
         };
         // If the loop is closed, the promise went with it.
         let _ = self.event_loop.call_soon_threadsafe(move || {
-            let promise = Tasks::running().and_then(|tasks| tasks.remotes.borrow_mut().remove(key));
+            let promise =
+                Tasks::running().and_then(|tasks| tasks.remotes.borrow_mut().try_remove(key));
             drop(promise);
         });
     }

@@ -122,10 +122,10 @@ impl ResourceState {
             }
             match future.0.task() {
                 Some(info) => {
-                    let key = future.0.header().tasks.key_of(info.id);
+                    let key = future.0.tasks().key_of(info.id);
                     self.tasks.push(key);
                 }
-                None => left.extend(future.0.depends_on().into_iter().rev()),
+                None => left.extend(future.0.awaited().depends_on().into_iter().rev()),
             }
         }
         self

@@ -12,49 +12,59 @@
 //! - `mark`: the scope is to drop what it polls and to give `Err` at its next chance.
 //! - `count`: requests directed at this scope, less the calls of `uncancel`. At the root, this is
 //!   `cancel()` of the task.
+//!
+//! # Invariants
+//!
+//! - `first_child..last_child` are the scopes whose `parent` is this one, linked by `next` and `prev`,
+//!   in the order in which they were entered. They are `LINKED`, and so are no others.
+//! - `first_wait..last_wait` are the waits whose `scope` is this one.
+//! - `MUST_CANCEL` and `MARKED` say what `rare` holds.
+//! - A record that is not in use is in no list, and holds nothing.
 
-use std::rc::Rc;
+use std::cell::Cell;
 use std::task::Waker;
 
 use ouroloop_core::TimerKey;
 
-use crate::arena::{Arena, Key, NIL};
 use crate::error::Cancelled;
+use crate::header::CellRef;
 use crate::node::Node;
-use crate::task_cell::TaskObject;
+use crate::pool::{Entry, Key, NIL, Pool};
 
 pub(crate) struct ScopeRecord {
+    generation: Cell<u32>,
     /// Of a root: the task. The loop owns its tasks, and this is where.
-    pub(crate) cell: Option<Rc<dyn TaskObject>>,
+    cell: Cell<Option<CellRef>>,
     /// The scope around it, while it is linked.
-    pub(crate) parent: Key,
-    pub(crate) first_child: u32,
-    pub(crate) last_child: u32,
-    pub(crate) next: u32,
-    pub(crate) prev: u32,
-    pub(crate) first_wait: u32,
-    pub(crate) last_wait: u32,
-    pub(crate) count: u32,
-    pub(crate) flags: u32,
+    pub(crate) parent: Cell<Key>,
+    pub(crate) first_child: Cell<u32>,
+    pub(crate) last_child: Cell<u32>,
+    pub(crate) next: Cell<u32>,
+    pub(crate) prev: Cell<u32>,
+    pub(crate) first_wait: Cell<u32>,
+    pub(crate) last_wait: Cell<u32>,
+    pub(crate) count: Cell<u32>,
+    flags: Cell<u32>,
     /// Of a root: the number of its last step.
-    pub(crate) last_step: u32,
-    /// The timer of its deadline, if it has one that is not due yet.
-    pub(crate) timer: Option<TimerKey>,
+    pub(crate) last_step: Cell<u32>,
     /// How many queued expiries were called off, and are to be ignored.
-    pub(crate) stale_expiries: u32,
+    pub(crate) stale_expiries: Cell<u32>,
+    /// The timer of its deadline, if it has one that is not due yet.
+    pub(crate) timer: Cell<Option<TimerKey>>,
     /// What few scopes ever have.
-    pub(crate) rare: Option<Box<Rare>>,
+    rare: Cell<Option<Box<Rare>>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Rare {
-    pub(crate) must_cancel: Option<Cancelled>,
-    pub(crate) mark: Option<Mark>,
+struct Rare {
+    must_cancel: Option<Cancelled>,
+    mark: Option<Mark>,
     /// The waker that its catch was last polled with, if it was not the task's own.
-    pub(crate) waker: Option<Waker>,
+    waker: Option<Waker>,
 }
 
 /// A cancellation on its way, and the scope at which it was directed.
+#[derive(Clone)]
 pub(crate) struct Mark {
     pub(crate) cancelled: Cancelled,
     pub(crate) target: Key,
@@ -68,8 +78,6 @@ pub(crate) const RUNNING: u32 = 1 << 1;
 pub(crate) const WOKEN: u32 = 1 << 2;
 /// Of a root: some scope of its task has `must_cancel`.
 pub(crate) const CANCEL_PENDING: u32 = 1 << 3;
-/// Of a root: a wait below it has accepted a request, and may not have delivered it yet.
-pub(crate) const ASKED: u32 = 1 << 8;
 /// Its catch is being awaited, so that it is in the list of its parent.
 pub(crate) const LINKED: u32 = 1 << 4;
 /// Its deadline passed, and it was cancelled for that.
@@ -78,92 +86,242 @@ pub(crate) const EXPIRED: u32 = 1 << 5;
 pub(crate) const EXPIRING: u32 = 1 << 6;
 /// Of a root: its task has begun its first step.
 pub(crate) const STARTED: u32 = 1 << 7;
+/// Of a root: a wait below it has accepted a request, and may not have delivered it yet.
+pub(crate) const ASKED: u32 = 1 << 8;
+/// It is the root of a task.
+pub(crate) const ROOT: u32 = 1 << 9;
+/// It has a request that could not be passed on.
+pub(crate) const MUST_CANCEL: u32 = 1 << 10;
+/// It is to unwind at its next chance.
+pub(crate) const MARKED: u32 = 1 << 11;
+/// It keeps the waker of a combinator.
+const HAS_WAKER: u32 = 1 << 12;
+/// It has something rare.
+const HAS_RARE: u32 = 1 << 13;
 
-impl ScopeRecord {
-    pub(crate) fn new() -> ScopeRecord {
+impl Default for ScopeRecord {
+    fn default() -> ScopeRecord {
         ScopeRecord {
-            cell: None,
-            parent: Key::NONE,
-            first_child: NIL,
-            last_child: NIL,
-            next: NIL,
-            prev: NIL,
-            first_wait: NIL,
-            last_wait: NIL,
-            count: 0,
-            flags: 0,
-            last_step: 0,
-            timer: None,
-            stale_expiries: 0,
-            rare: None,
+            generation: Cell::new(0),
+            cell: Cell::new(None),
+            parent: Cell::new(Key::NONE),
+            first_child: Cell::new(NIL),
+            last_child: Cell::new(NIL),
+            next: Cell::new(NIL),
+            prev: Cell::new(NIL),
+            first_wait: Cell::new(NIL),
+            last_wait: Cell::new(NIL),
+            count: Cell::new(0),
+            flags: Cell::new(0),
+            last_step: Cell::new(0),
+            stale_expiries: Cell::new(0),
+            timer: Cell::new(None),
+            rare: Cell::new(None),
         }
     }
+}
 
+impl Entry for ScopeRecord {
+    #[inline]
+    fn generation(&self) -> &Cell<u32> {
+        &self.generation
+    }
+
+    #[inline]
+    fn next_free(&self) -> &Cell<u32> {
+        &self.next
+    }
+}
+
+impl ScopeRecord {
+    #[inline]
     pub(crate) fn has(&self, flag: u32) -> bool {
-        self.flags & flag != 0
+        self.flags.get() & flag != 0
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_flags(&self, flags: u32) {
+        self.flags.set(flags);
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, flags: u32) {
+        self.flags.set(self.flags.get() | flags);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&self, flags: u32) {
+        self.flags.set(self.flags.get() & !flags);
+    }
+
+    /// Makes it the root of a task, whose word is in the ready queue if it is `scheduled`.
+    #[inline]
+    pub(crate) fn begin_root(&self, scheduled: bool) {
+        self.flags
+            .set(if scheduled { ROOT | SCHEDULED } else { ROOT });
+        self.last_step.set(0);
+    }
+
+    /// Of a root that has none yet: its task.
+    #[inline]
+    pub(crate) fn set_cell(&self, cell: CellRef) {
+        std::mem::forget(self.cell.replace(Some(cell)));
+    }
+
+    /// Of a root: its task.
+    #[inline]
+    pub(crate) fn cell(&self) -> Option<CellRef> {
+        // SAFETY: the record is of one thread, the reference is gone at the end of this line, and a
+        // clone of such a pointer calls nothing that could change the place.
+        unsafe { &*self.cell.as_ptr() }.clone()
+    }
+
+    /// Of a root: its task, not counted.
+    ///
+    /// # Safety
+    ///
+    /// Its scope does not end while the loan lives.
+    #[inline]
+    pub(crate) unsafe fn lent_cell(&self) -> &CellRef {
+        // SAFETY: the record is of one thread, and nothing else than the end of the scope changes the
+        // place, which the caller excludes.
+        unsafe { &*self.cell.as_ptr() }
+            .as_ref()
+            .expect("only root scopes are scheduled")
+    }
+
+    /// Of a root that is about to end: its task, which is its own from now on.
+    #[inline]
+    pub(crate) fn take_cell(&self) -> Option<CellRef> {
+        self.cell.take()
     }
 
     /// Whether something may be awaited here that is not in a scope further in.
     pub(crate) fn is_innermost(&self) -> bool {
-        self.first_child == NIL || self.first_wait != NIL
+        self.first_child.get() == NIL || self.first_wait.get() != NIL
     }
 
     /// Of a root: its task leaves the ready queue and is polled.
     #[inline]
-    pub(crate) fn begin_step(&mut self, step: u32) -> Rc<dyn TaskObject> {
-        self.last_step = step;
-        self.flags = self.flags & !(SCHEDULED | WOKEN) | RUNNING | STARTED;
-        self.cell.clone().expect("only root scopes are scheduled")
+    pub(crate) fn begin_step(&self, step: u32) {
+        self.last_step.set(step);
+        self.flags
+            .set(self.flags.get() & !(SCHEDULED | WOKEN) | RUNNING | STARTED);
     }
 
-    pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(Box::default)
+    #[cold]
+    fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
+        let mut rare = self.rare.take().unwrap_or_default();
+        let result = change(&mut rare);
+        self.set(HAS_RARE);
+        self.rare.set(Some(rare));
+        result
     }
 
-    pub(crate) fn must_cancel(&self) -> Option<&Cancelled> {
-        self.rare.as_ref()?.must_cancel.as_ref()
+    pub(crate) fn must_cancel(&self) -> Option<Cancelled> {
+        if !self.has(MUST_CANCEL) {
+            return None;
+        }
+        self.with_rare(|rare| rare.must_cancel.clone())
     }
 
-    pub(crate) fn take_must_cancel(&mut self) -> Option<Cancelled> {
-        self.rare.as_mut()?.must_cancel.take()
+    pub(crate) fn set_must_cancel(&self, request: Cancelled) {
+        self.set(MUST_CANCEL);
+        self.with_rare(|rare| rare.must_cancel = Some(request));
     }
 
-    pub(crate) fn take_mark(&mut self) -> Option<Mark> {
-        self.rare.as_mut()?.mark.take()
+    #[inline]
+    pub(crate) fn take_must_cancel(&self) -> Option<Cancelled> {
+        if !self.has(MUST_CANCEL) {
+            return None;
+        }
+        self.clear(MUST_CANCEL);
+        self.with_rare(|rare| rare.must_cancel.take())
+    }
+
+    #[inline]
+    pub(crate) fn take_mark(&self) -> Option<Mark> {
+        if !self.has(MARKED) {
+            return None;
+        }
+        self.clear(MARKED);
+        self.with_rare(|rare| rare.mark.take())
+    }
+
+    /// Lets it unwind at its next chance, whatever it was to unwind for before.
+    pub(crate) fn mark(&self, mark: Mark) {
+        self.set(MARKED);
+        self.with_rare(|rare| rare.mark = Some(mark));
+    }
+
+    /// The same, unless it is to unwind already.
+    pub(crate) fn mark_if_unmarked(&self, mark: Mark) {
+        if !self.has(MARKED) {
+            self.mark(mark);
+        }
+    }
+
+    /// Whether the waker that it keeps is just the one that it needs: `None` if it needs none.
+    #[inline]
+    pub(crate) fn keeps_waker(&self, needed: Option<&Waker>) -> bool {
+        match (self.has(HAS_WAKER), needed) {
+            (false, None) => true,
+            (true, Some(needed)) => self.with_rare(|rare| match &rare.waker {
+                Some(kept) => kept.will_wake(needed),
+                None => false,
+            }),
+            _ => false,
+        }
+    }
+
+    /// Keeps another waker, and gives the one before, whose drop may run anybody's code.
+    pub(crate) fn replace_waker(&self, waker: Option<Waker>) -> Option<Waker> {
+        if waker.is_some() {
+            self.set(HAS_WAKER);
+        } else {
+            self.clear(HAS_WAKER);
+        }
+        self.with_rare(|rare| std::mem::replace(&mut rare.waker, waker))
     }
 }
 
-impl Arena<ScopeRecord> {
-    pub(crate) fn link_child(&mut self, parent: Key, child: Key) {
-        let last = self.at(parent.index).last_child;
-        let record = self.at_mut(child.index);
+impl Pool<ScopeRecord> {
+    #[inline]
+    pub(crate) fn link_child(&self, parent: Key, child: Key) {
+        let (record, around) = (self.at(child.index()), self.at(parent.index()));
+        let last = around.last_child.get();
         debug_assert!(!record.has(LINKED));
-        record.flags |= LINKED;
-        record.parent = parent;
-        record.prev = last;
-        record.next = NIL;
+        record.set(LINKED);
+        record.parent.set(parent);
+        record.prev.set(last);
+        record.next.set(NIL);
         if last == NIL {
-            self.at_mut(parent.index).first_child = child.index;
+            around.first_child.set(child.index());
         } else {
-            self.at_mut(last).next = child.index;
+            self.at(last).next.set(child.index());
         }
-        self.at_mut(parent.index).last_child = child.index;
+        around.last_child.set(child.index());
     }
 
-    pub(crate) fn unlink_child(&mut self, child: Key) {
-        let record = self.at_mut(child.index);
-        record.flags &= !LINKED;
-        let (parent, prev, next) = (record.parent, record.prev, record.next);
-        record.parent = Key::NONE;
+    #[inline]
+    pub(crate) fn unlink_child(&self, record: &ScopeRecord) {
+        record.clear(LINKED);
+        let parent = self.get(record.parent.replace(Key::NONE));
+        let (prev, next) = (record.prev.get(), record.next.get());
         if prev != NIL {
-            self.at_mut(prev).next = next;
-        } else if let Some(parent) = self.get_mut(parent) {
-            parent.first_child = next;
+            self.at(prev).next.set(next);
+        } else if let Some(parent) = parent {
+            parent.first_child.set(next);
         }
         if next != NIL {
-            self.at_mut(next).prev = prev;
-        } else if let Some(parent) = self.get_mut(parent) {
-            parent.last_child = prev;
+            self.at(next).prev.set(prev);
+        } else if let Some(parent) = parent {
+            parent.last_child.set(prev);
         }
     }
 
@@ -173,10 +331,10 @@ impl Arena<ScopeRecord> {
         let mut top = scope;
         loop {
             let record = self.get(top)?;
-            if record.cell.is_some() {
+            if record.has(ROOT) {
                 return Some(top);
             }
-            top = record.parent;
+            top = record.parent.get();
         }
     }
 
@@ -184,7 +342,7 @@ impl Arena<ScopeRecord> {
     pub(crate) fn is_below(&self, inner: Key, outer: Key) -> bool {
         let mut scope = inner;
         while let Some(record) = self.get(scope) {
-            scope = record.parent;
+            scope = record.parent.get();
             if scope == outer {
                 return true;
             }
@@ -193,53 +351,40 @@ impl Arena<ScopeRecord> {
     }
 
     /// Puts a wait under a scope.
-    pub(crate) fn link_wait(&mut self, nodes: &mut Arena<Node>, scope: Key, index: u32) {
-        let Some(record) = self.get_mut(scope) else {
+    #[inline]
+    pub(crate) fn link_wait(&self, nodes: &Pool<Node>, scope: Key, index: u32, node: &Node) {
+        let Some(record) = self.get(scope) else {
             return;
         };
-        let last = record.last_wait;
-        record.last_wait = index;
+        let last = record.last_wait.replace(index);
         if last == NIL {
-            record.first_wait = index;
+            record.first_wait.set(index);
         } else {
-            nodes.at_mut(last).scope_next = index;
+            nodes.at(last).scope_next.set(index);
         }
-        let node = nodes.at_mut(index);
-        node.scope = scope;
-        node.scope_prev = last;
-        node.scope_next = NIL;
+        node.scope.set(scope.index());
+        node.scope_prev.set(last);
+        node.scope_next.set(NIL);
     }
 
-    pub(crate) fn unlink_wait(&mut self, nodes: &mut Arena<Node>, index: u32) {
-        let node = nodes.at_mut(index);
-        let (scope, prev, next) = (node.scope, node.scope_prev, node.scope_next);
-        node.scope = Key::NONE;
-        let Some(record) = self.get_mut(scope) else {
+    #[inline]
+    pub(crate) fn unlink_wait(&self, nodes: &Pool<Node>, node: &Node) {
+        let scope = node.scope.replace(NIL);
+        if scope == NIL {
             return;
-        };
+        }
+        let record = self.at(scope);
+        let (prev, next) = (node.scope_prev.get(), node.scope_next.get());
         if prev == NIL {
-            record.first_wait = next;
+            record.first_wait.set(next);
         } else {
-            nodes.at_mut(prev).scope_next = next;
+            nodes.at(prev).scope_next.set(next);
         }
         if next == NIL {
-            record.last_wait = prev;
+            record.last_wait.set(prev);
         } else {
-            nodes.at_mut(next).scope_prev = prev;
+            nodes.at(next).scope_prev.set(prev);
         }
-    }
-
-    /// Lets go of the waits that outlive a scope: they find another one when next polled.
-    pub(crate) fn orphan_waits(&mut self, nodes: &mut Arena<Node>, scope: Key) {
-        let mut index = self.at(scope.index).first_wait;
-        while index != NIL {
-            let node = nodes.at_mut(index);
-            node.scope = Key::NONE;
-            index = node.scope_next;
-        }
-        let record = self.at_mut(scope.index);
-        record.first_wait = NIL;
-        record.last_wait = NIL;
     }
 
     /// The scopes of the subtree at `top`, outermost first, in the order of their entry.
@@ -247,18 +392,18 @@ impl Arena<ScopeRecord> {
         let mut found = vec![top];
         let mut scope = top;
         loop {
-            let record = self.at(scope.index);
-            if record.first_child != NIL {
-                scope = self.key_at(record.first_child);
+            let record = self.at(scope.index());
+            if record.first_child.get() != NIL {
+                scope = self.key_at(record.first_child.get());
             } else {
                 // Up until there is a sibling, and on with that.
-                while scope != top && self.at(scope.index).next == NIL {
-                    scope = self.at(scope.index).parent;
+                while scope != top && self.at(scope.index()).next.get() == NIL {
+                    scope = self.at(scope.index()).parent.get();
                 }
                 if scope == top {
                     break;
                 }
-                scope = self.key_at(self.at(scope.index).next);
+                scope = self.key_at(self.at(scope.index()).next.get());
             }
             found.push(scope);
         }
@@ -266,21 +411,49 @@ impl Arena<ScopeRecord> {
     }
 
     /// Ends a scope: what is still linked below it finds another place when next polled.
-    pub(crate) fn close(&mut self, nodes: &mut Arena<Node>, scope: Key) -> Option<ScopeRecord> {
-        let record = self.get(scope)?;
-        if record.first_wait != NIL {
-            self.orphan_waits(nodes, scope);
+    ///
+    /// It may have held the last pointer to its task, or a foreign waker: their drops, which are anybody's code, come
+    /// last.
+    #[inline]
+    pub(crate) fn close(&self, nodes: &Pool<Node>, scope: Key, record: &ScopeRecord) {
+        if record.first_wait.get() != NIL || record.first_child.get() != NIL {
+            self.let_go(nodes, record);
         }
-        let mut child = self.at(scope.index).first_child;
+        let flags = record.flags.get();
+        if flags & LINKED != 0 {
+            self.unlink_child(record);
+        }
+        record.count.set(0);
+        record.stale_expiries.set(0);
+        let cell = record.cell.take();
+        let rare = if flags & HAS_RARE != 0 {
+            record.rare.take()
+        } else {
+            None
+        };
+        record.flags.set(0);
+        self.remove(scope, record);
+        drop(rare);
+        drop(cell);
+    }
+
+    /// Lets go of the waits and scopes that outlive a scope: they find another one when next polled.
+    #[cold]
+    fn let_go(&self, nodes: &Pool<Node>, record: &ScopeRecord) {
+        let mut index = record.first_wait.replace(NIL);
+        record.last_wait.set(NIL);
+        while index != NIL {
+            let node = nodes.at(index);
+            node.scope.set(NIL);
+            index = node.scope_next.get();
+        }
+        let mut child = record.first_child.replace(NIL);
+        record.last_child.set(NIL);
         while child != NIL {
-            let record = self.at_mut(child);
-            record.flags &= !LINKED;
-            record.parent = Key::NONE;
-            child = record.next;
+            let record = self.at(child);
+            record.clear(LINKED);
+            record.parent.set(Key::NONE);
+            child = record.next.get();
         }
-        if self.at(scope.index).has(LINKED) {
-            self.unlink_child(scope);
-        }
-        self.remove(scope)
     }
 }

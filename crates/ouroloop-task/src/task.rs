@@ -4,12 +4,11 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use crate::error::TaskError;
-use crate::header::{Awaited, UNREAD};
-use crate::task_cell::TypedTask;
+use crate::header::{CellRef, UNREAD};
+use crate::task_cell::Reading;
 use crate::task_ref::{AsFutureRef, FutureRef, TaskRef};
 use crate::tasks::Tasks;
 use crate::wait::Wait;
@@ -70,14 +69,27 @@ use crate::wait::Wait;
 /// }
 /// ```
 pub struct Task<T: 'static> {
-    typed: Rc<dyn TypedTask<T>>,
+    /// Of a task whose value is a `T`.
     untyped: TaskRef,
+    value: PhantomData<fn() -> T>,
 }
 
 impl<T> Task<T> {
-    pub(crate) fn new(typed: Rc<dyn TypedTask<T>>) -> Task<T> {
-        let untyped = TaskRef(typed.clone().into_object());
-        Task { typed, untyped }
+    /// # Safety
+    ///
+    /// The cell is that of a task whose value is a `T`. It is only lent within a [`Reading`], if somebody else
+    /// may own another handle.
+    #[inline]
+    pub(crate) unsafe fn new(cell: CellRef) -> Task<T> {
+        Task {
+            untyped: TaskRef(cell),
+            value: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn cell(&self) -> &CellRef {
+        &self.untyped.0
     }
 
     /// Gives a reference to the task that does not know its type, and may be cloned.
@@ -126,7 +138,7 @@ impl<T> Task<T> {
         // SAFETY: `take` is called by those alone who own the handle by value, and the loan
         // borrows the handle. The second handle, which a done-callback is lent, lives within a `read`,
         // during which `take` refuses.
-        unsafe { self.typed.lend() }
+        unsafe { self.cell().outcome() }
     }
 
     /// Gives the error that the task ended with, if any, without waiting.
@@ -158,7 +170,9 @@ impl<T> Task<T> {
     /// ```
     pub fn exception(&self) -> Result<Option<TaskError>, TaskError> {
         match self.result() {
-            Ok(_) if self.typed.ended_in_error() => Ok(Some(TaskError::failed(ErrorIsValue))),
+            Ok(_) if self.cell().awaited().ended_in_error() => {
+                Ok(Some(TaskError::failed(ErrorIsValue)))
+            }
             Ok(_) => Ok(None),
             Err(error @ (TaskError::InvalidState | TaskError::Cancelled(_))) => Err(error),
             Err(error) => Ok(Some(error)),
@@ -201,24 +215,12 @@ impl<T> Task<T> {
         &self,
         callback: impl FnOnce(&Task<T>) + 'static,
     ) -> crate::CallbackId {
-        // The callback is kept by the task itself, so it must not keep the task.
-        let typed = Rc::downgrade(&self.typed);
-        let mut callback = Some(callback);
-        self.as_future_ref().add_done_callback(move |_| {
-            let typed = typed.upgrade().expect("the argument keeps the task alive");
-            let task = Task::new(typed);
-            let unread = task.typed.header().has(UNREAD);
-            // This second handle lends the result although somebody else may own the first one and await it
-            // by value: nothing is moved out while `read` is under way.
-            task.typed.read(&mut |_| {
-                if unread {
-                    // The callback may leave the error for others to see.
-                    task.typed.header().set(UNREAD);
-                }
-                if let Some(callback) = callback.take() {
-                    callback(&task);
-                }
-            });
+        self.as_future_ref().add_done_callback(move |done| {
+            // SAFETY: it is called with what it was added to: a task whose value is a `T`.
+            let task = unsafe { Task::new(done.0.clone()) };
+            // Somebody else may own the first handle and await it by value; the value stays meanwhile.
+            let _reading = Reading::begin(&done.0);
+            callback(&task);
         })
     }
 
@@ -227,8 +229,33 @@ impl<T> Task<T> {
         self.as_future_ref().remove_done_callback(id)
     }
 
-    pub(crate) fn typed(&self) -> &Rc<dyn TypedTask<T>> {
-        &self.typed
+    /// Looks at the value, if it is done with one, and leaves it where it is.
+    pub(crate) fn inspect<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, TaskError> {
+        let _reading = Reading::begin(self.cell());
+        self.result().map(look)
+    }
+
+    /// Moves the value out, if it is done with one.
+    ///
+    /// # Safety
+    ///
+    /// Nothing that [`result`](Task::result) lent through this handle is alive.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> Result<T, TaskError> {
+        // SAFETY: the task is of this type; of loans, those through this handle are excluded by the caller,
+        // and those through others live within a `Reading`.
+        unsafe { self.cell().take_outcome() }
+    }
+
+    /// Tells the task how to know an error among its values: from then on an error wins over an
+    /// undelivered cancellation, and is reported if nobody ever looks at it.
+    pub(crate) fn set_error_check(&self, is_error: fn(&T) -> bool) {
+        let cell = self.cell();
+        // SAFETY: the value is a `T`.
+        unsafe { cell.error_check() }.set(Some(is_error));
+        if cell.done() && cell.awaited().ended_in_error() {
+            cell.set(UNREAD);
+        }
     }
 }
 
@@ -255,7 +282,7 @@ impl<T, E> Task<Result<T, E>> {
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
     pub fn expect_errors(&self) {
-        self.typed.set_error_check(Result::is_err);
+        self.set_error_check(Result::is_err);
     }
 }
 
@@ -293,19 +320,20 @@ impl<T> std::fmt::Debug for Task<T> {
 /// As described for [`Task`]. Dropping it gives the handle up, which detaches the task.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct TaskValue<T: 'static> {
-    task: Task<T>,
-    target: Rc<dyn Awaited>,
+    /// For a task whose value is a `T`, and whose handle was given by value.
     wait: Wait,
+    value: PhantomData<fn() -> T>,
 }
 
 impl<T> Future for TaskValue<T> {
     type Output = Result<T, TaskError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        ready!(this.wait.poll(&this.target, cx))?;
-        // SAFETY: the handle was given by value, so no loan through it is alive.
-        Poll::Ready(unsafe { this.task.typed.take() })
+        ready!(this.wait.poll(cx))?;
+        // SAFETY: the task is of this type, and its handle was given by value, so no loan through it is alive.
+        Poll::Ready(unsafe { this.wait.target().take_outcome() })
     }
 }
 
@@ -319,7 +347,6 @@ impl<T> Future for TaskValue<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct TaskLoan<'a, T: 'static> {
     task: &'a Task<T>,
-    target: Rc<dyn Awaited>,
     wait: Wait,
     loan: PhantomData<&'a T>,
 }
@@ -329,7 +356,7 @@ impl<'a, T> Future for TaskLoan<'a, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        ready!(this.wait.poll(&this.target, cx))?;
+        ready!(this.wait.poll(cx))?;
         Poll::Ready(this.task.result())
     }
 }
@@ -338,11 +365,11 @@ impl<T> IntoFuture for Task<T> {
     type Output = Result<T, TaskError>;
     type IntoFuture = TaskValue<T>;
 
+    #[inline]
     fn into_future(self) -> TaskValue<T> {
         TaskValue {
-            target: self.as_future_ref().0,
-            wait: Wait::new(self.typed.header().tasks.clone()),
-            task: self,
+            wait: Wait::new(self.untyped.0),
+            value: PhantomData,
         }
     }
 }
@@ -353,8 +380,7 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 
     fn into_future(self) -> TaskLoan<'a, T> {
         TaskLoan {
-            target: self.as_future_ref().0,
-            wait: Wait::new(self.typed.header().tasks.clone()),
+            wait: Wait::new(self.cell().clone()),
             task: self,
             loan: PhantomData,
         }

@@ -5,56 +5,119 @@
 //!
 //! # State
 //!
-//! `Future -> Done -> Taken`, never back. [`TaskObject::poll`] stores the output where the future
-//! was; [`TaskObject::end`] gives the final word, which may replace that output by an error.
+//! The stage holds the future (`FUTURE`), then the outcome (`OUTCOME`), then nothing, once the value was
+//! taken; the flags are in the header. `poll` puts the output where the future was; `end` gives the
+//! final word, which may replace that output by an error.
 //!
 //! # Safety
 //!
 //! All is in one thread: a cell is neither `Send` nor `Sync`, and nothing here hands it to another.
-//! What remains is that no two references to `stage` overlap when one of them is exclusive:
+//! What remains is that no two references into the stage overlap when one of them is exclusive, and that
+//! it is read as what it holds:
 //!
-//! - While the stage is `Future`, only `poll` and `end` look into it, and each refuses while one of
-//!   them is under way (`busy`): a future may close its own loop, which ends all other tasks.
-//! - `Done` is set, and the `DONE` flag after it, before anybody else looks.
-//! - `Done` is left only by `take`, whose contract excludes living loans.
+//! - While it holds the future, only `poll` and `end` look into it, and each refuses while one of
+//!   them is under way (`BUSY`): a future may close its own loop, which ends all other tasks.
+//! - `OUTCOME` is set, and the `DONE` flag after it, before anybody else looks.
+//! - The outcome leaves only by `CellRef::take_outcome`, whose contract excludes living loans, and with the
+//!   cell.
 
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::{ManuallyDrop, needs_drop, offset_of};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context as PollContext, Poll, Waker};
 
-use ouroloop_core::{ExceptionContext, PanicPayload};
+use ouroloop_core::{Context, ExceptionContext, PanicPayload, has_context, swap_context};
 
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
-use crate::header::{Awaited, Begun, Header, UNREAD};
-use crate::task_ref::TaskInfo;
+use crate::header::{
+    Awaited, BUSY, Begun, CellRef, FUTURE, Header, InCell, OUTCOME, READING, TaskVtable, UNREAD,
+};
+use crate::pool::Key;
+use crate::tasks::Tasks;
 
+/// What every cell of a task begins with.
+#[repr(C)]
+pub(crate) struct TaskHead {
+    pub(crate) header: Header,
+    pub(crate) info: TaskInfo,
+}
+
+/// What the loop and the graph want to know of a task without knowing its type.
+pub(crate) struct TaskInfo {
+    /// Unique per loop, from 1.
+    pub(crate) id: u64,
+    /// Its root scope, which names its slot while it is not done.
+    pub(crate) root: Cell<Key>,
+    pub(crate) created_at: &'static Location<'static>,
+    /// Where the task runs; while it runs, this is in the thread's place.
+    pub(crate) context: Cell<Option<Context>>,
+    /// The count of requests that it ended with.
+    pub(crate) last_count: Cell<u32>,
+    /// Few tasks are ever asked for theirs.
+    name: Cell<Option<Box<Rc<str>>>>,
+}
+
+impl TaskInfo {
+    /// Lets the thread be in the task's context, from none.
+    #[inline]
+    pub(crate) fn enter_context(&self) {
+        // SAFETY: the cell is of one thread, and the reference is gone at the end of this line.
+        if unsafe { &*self.context.as_ptr() }.is_some() {
+            swap_context(self.context.take());
+        }
+    }
+
+    /// Keeps the thread's context, if there is one by now, for the task, and leaves none.
+    #[inline]
+    pub(crate) fn leave_context(&self) {
+        if has_context() {
+            self.context.set(swap_context(None));
+        }
+    }
+
+    pub(crate) fn name(&self) -> Rc<str> {
+        let name = self
+            .name
+            .take()
+            .unwrap_or_else(|| Box::new(format!("Task-{}", self.id).into()));
+        let copy = Rc::clone(&name);
+        self.name.set(Some(name));
+        copy
+    }
+
+    pub(crate) fn set_name(&self, name: Rc<str>) {
+        self.name.set(Some(Box::new(name)));
+    }
+
+    /// The task in words, for messages.
+    pub(crate) fn describe(&self) -> String {
+        format!("task {:?}", self.name())
+    }
+}
+
+#[repr(C)]
 pub(crate) struct TaskCell<F, C>
 where
     F: Future,
     C: Conclude<F::Output>,
 {
-    header: Header,
-    info: TaskInfo,
-    /// Whether a value is an error, where the maker of the task knew: see `set_error_check`.
+    head: TaskHead,
+    /// Whether a value is an error, where the maker of the task knew: see `Task::expect_errors`.
     is_error: Cell<Option<ErrorCheck<C::Value>>>,
-    /// A value is being looked at through `read`.
-    reading: Cell<bool>,
-    /// The future is being polled, or dropped by `end`.
-    busy: Cell<bool>,
     stage: UnsafeCell<Stage<F, C::Value>>,
 }
 
 /// Whether a value is an error.
-type ErrorCheck<T> = fn(&T) -> bool;
+pub(crate) type ErrorCheck<T> = fn(&T) -> bool;
 
-enum Stage<F, T> {
-    Future(F),
-    Done(Result<T, TaskError>),
-    Taken,
+union Stage<F, T> {
+    future: ManuallyDrop<F>,
+    outcome: ManuallyDrop<Result<T, TaskError>>,
 }
 
 /// What a task makes of the output of its future; fixed when it is made.
@@ -86,295 +149,258 @@ where
     }
 }
 
-/// A task, whatever its future and its value.
-pub(crate) trait TaskObject: Awaited {
-    fn info(&self) -> &TaskInfo;
-
-    /// Whether its future is being polled or dropped right now, further out on the stack.
-    fn is_busy(&self) -> bool;
-
-    /// Polls the future; an output is kept.
-    fn poll(&self, waker: &Waker) -> Poll<()>;
-
-    /// Ends the task with an error, or with the output that was kept. The future, or a value that
-    /// an error replaces, is dropped here; its panic is handed back.
-    fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload>;
-
-    fn into_awaited(self: Rc<Self>) -> Rc<dyn Awaited>;
-}
-
-/// A task whose value is a `T`.
-pub(crate) trait TypedTask<T>: TaskObject {
-    /// Looks at the outcome for as long as `look` runs.
-    fn read(&self, look: &mut dyn FnMut(Result<&T, TaskError>));
-
-    /// Lends the outcome.
-    ///
-    /// # Safety
-    ///
-    /// `take` must not be called while the loan lives.
-    unsafe fn lend(&self) -> Result<&T, TaskError>;
-
-    /// Moves the outcome out.
-    ///
-    /// # Safety
-    ///
-    /// Nothing that `lend` gave out may be alive.
-    unsafe fn take(&self) -> Result<T, TaskError>;
-
-    /// Tells the task how to know an error among its values: from then on an error wins over an
-    /// undelivered cancellation, and is reported if nobody ever looks at it.
-    fn set_error_check(&self, is_error: fn(&T) -> bool);
-
-    fn into_object(self: Rc<Self>) -> Rc<dyn TaskObject>;
-}
-
-impl<F, C> TaskCell<F, C>
-where
-    F: Future,
-    C: Conclude<F::Output>,
-{
-    pub(crate) fn new(future: F, header: Header, info: TaskInfo) -> Self {
-        TaskCell {
-            header,
-            info,
-            is_error: Cell::new(None),
-            reading: Cell::new(false),
-            busy: Cell::new(false),
-            stage: UnsafeCell::new(Stage::Future(future)),
-        }
-    }
-
-    /// Replaces the stage; the panic of what is dropped is handed back.
-    ///
-    /// # Safety
-    ///
-    /// No reference into the stage may be alive, and a future in it is never polled again.
-    unsafe fn replace(&self, stage: Stage<F, C::Value>) -> Result<(), PanicPayload> {
-        let place = self.stage.get();
-        catch_unwind(AssertUnwindSafe(|| {
-            // The assignment drops the old stage where it is, as a pinned future asks, and
-            // writes the new one even if that drop panics.
-            // SAFETY: exclusive, by the contract of this function; `place` is valid, since it
-            // comes from a cell that `&self` keeps alive.
-            unsafe { *place = stage };
-        }))
-        .map_err(PanicPayload::from_payload)
-    }
-
-    /// # Safety
-    ///
-    /// No exclusive reference into the stage may be made while this one lives.
-    unsafe fn stage(&self) -> &Stage<F, C::Value> {
-        // SAFETY: shared, by the contract of this function.
-        unsafe { &*self.stage.get() }
-    }
-
-    fn outcome(stage: &Stage<F, C::Value>) -> Result<&C::Value, TaskError> {
-        match stage {
-            Stage::Future(_) => Err(TaskError::InvalidState),
-            Stage::Done(Ok(value)) => Ok(value),
-            Stage::Done(Err(error)) => Err(error.clone()),
-            Stage::Taken => Err(TaskError::ResultTaken),
-        }
-    }
-}
-
-impl<F, C> Awaited for TaskCell<F, C>
-where
-    F: Future,
-    C: Conclude<F::Output>,
-{
-    fn header(&self) -> &Header {
-        &self.header
-    }
-
-    fn begin_cancel(&self, _request: &Cancelled, frames: &mut Vec<Frame>) -> Begun {
-        let root = self.info.root.get();
-        self.header.tasks.begin_cancel_task(self, root, frames)
-    }
-
-    fn end_cancel(&self, request: &Cancelled, accepted: bool) -> bool {
-        let root = self.info.root.get();
-        self.header
-            .tasks
-            .end_cancel_task(self, root, request, accepted)
-    }
-
-    fn error(&self) -> Option<TaskError> {
-        if !self.header.done() {
-            return None;
-        }
-        // SAFETY: `DONE` is set, so the stage is not written again but by `take`, which runs no
-        // user's code and so cannot happen before this returns.
-        match unsafe { self.stage() } {
-            Stage::Done(Err(error)) => Some(error.clone()),
-            _ => None,
-        }
-    }
-
-    fn ended_in_error(&self) -> bool {
-        // SAFETY: called by `Tasks` right after `poll` kept an output, or by others once `DONE` is
-        // set; the only writer left is `take`, which cannot happen before this returns.
-        match unsafe { self.stage() } {
-            Stage::Done(Err(_)) => true,
-            Stage::Done(Ok(value)) => self.is_error.get().is_some_and(|is_error| is_error(value)),
-            Stage::Future(_) | Stage::Taken => false,
-        }
-    }
-
-    fn task(&self) -> Option<&TaskInfo> {
-        Some(&self.info)
-    }
-}
-
-impl<F, C> TaskObject for TaskCell<F, C>
+// SAFETY: `repr(C)`, and a `TaskHead` comes first. The functions cast the header back to this very type.
+unsafe impl<F, C> InCell for TaskCell<F, C>
 where
     F: Future + 'static,
     C: Conclude<F::Output> + 'static,
 {
-    fn info(&self) -> &TaskInfo {
-        &self.info
-    }
+    const TASK: Option<TaskVtable> = Some(TaskVtable {
+        poll: poll::<F, C>,
+        end: end::<F, C>,
+        outcome: offset_of!(TaskCell<F, C>, stage),
+        error_check: offset_of!(TaskCell<F, C>, is_error),
+    });
+}
 
-    fn is_busy(&self) -> bool {
-        self.busy.get()
-    }
+unsafe fn poll<F, C>(header: NonNull<Header>, waker: &Waker) -> Poll<bool>
+where
+    F: Future + 'static,
+    C: Conclude<F::Output> + 'static,
+{
+    // SAFETY: the header of a live cell of this type, by the caller's word.
+    unsafe { header.cast::<TaskCell<F, C>>().as_ref() }.poll(waker)
+}
 
-    fn poll(&self, waker: &Waker) -> Poll<()> {
-        let _busy = Flag::raise(&self.busy);
-        // SAFETY: exclusive: `busy` keeps a second `poll`, and `end`, out; nobody else looks into
-        // a stage that is not done.
-        let stage = unsafe { &mut *self.stage.get() };
-        let Stage::Future(future) = stage else {
-            unreachable!("a task is not scheduled after its end");
+unsafe fn end<F, C>(header: NonNull<Header>, error: Option<TaskError>) -> Result<(), PanicPayload>
+where
+    F: Future + 'static,
+    C: Conclude<F::Output> + 'static,
+{
+    // SAFETY: as for `poll`.
+    unsafe { header.cast::<TaskCell<F, C>>().as_ref() }.end(error)
+}
+
+impl<F, C> TaskCell<F, C>
+where
+    F: Future + 'static,
+    C: Conclude<F::Output> + 'static,
+{
+    /// Makes a cell to which there are two pointers.
+    // Field by field: what is put together elsewhere and moved here as a whole is slow to read back.
+    #[inline]
+    pub(crate) fn make(
+        tasks: Rc<Tasks>,
+        root: Key,
+        future: F,
+        context: Option<Context>,
+        created_at: &'static Location<'static>,
+    ) -> CellRef {
+        let id = tasks.next_id();
+        let fill = |place: NonNull<Self>| {
+            let place = place.as_ptr();
+            // SAFETY: a place in the block that is being filled.
+            let info = unsafe { &raw mut (*place).head.info };
+            // SAFETY: as above; what is there is not initialized yet.
+            unsafe {
+                info.write(TaskInfo {
+                    id,
+                    root: Cell::new(root),
+                    created_at,
+                    context: Cell::new(context),
+                    last_count: Cell::new(0),
+                    name: Cell::new(None),
+                });
+            }
+            // SAFETY: as above.
+            let is_error = unsafe { &raw mut (*place).is_error };
+            // SAFETY: as above.
+            unsafe { is_error.write(Cell::new(None)) };
+            // SAFETY: as above.
+            let stage = unsafe { &raw mut (*place).stage };
+            // SAFETY: as above; a stage begins with its future, if it has one.
+            unsafe { stage.cast::<F>().write(future) };
         };
-        // SAFETY: the cell is behind an `Rc` and never moved, and the future in it is only ever
-        // dropped in place, by `replace`.
+        // SAFETY: that was all but the header, and no panic.
+        unsafe { CellRef::new(tasks, 2, fill) }
+    }
+
+    #[inline]
+    fn poll(&self, waker: &Waker) -> Poll<bool> {
+        let header = &self.head.header;
+        let _busy = Busy::begin(header);
+        assert!(header.has(FUTURE), "a task is not scheduled after its end");
+        // SAFETY: it is there, and exclusive: `BUSY` keeps a second `poll`, and `end`, out; nobody else
+        // looks into a stage that holds a future.
+        let future = unsafe { &mut *self.stage.get().cast::<F>() };
+        // SAFETY: a cell is never moved, and the future in it is only ever dropped in place.
         let future = unsafe { Pin::new_unchecked(future) };
-        let Poll::Ready(output) = future.poll(&mut Context::from_waker(waker)) else {
+        let Poll::Ready(output) = future.poll(&mut PollContext::from_waker(waker)) else {
             return Poll::Pending;
         };
-        // SAFETY: the references above are not used any more; the future is done.
-        let dropped = unsafe { self.replace(Stage::Done(C::conclude(output))) };
-        if let Err(payload) = dropped {
+        let outcome = C::conclude(output);
+        let is_plain = outcome.is_ok() && self.is_error.get().is_none();
+        // SAFETY: the references above are not used any more, and `BUSY` keeps others out.
+        if let Err(payload) = unsafe { self.replace(outcome) } {
             payload.resume();
         }
-        Poll::Ready(())
+        Poll::Ready(is_plain)
     }
 
     fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
-        let _busy = Flag::raise(&self.busy);
+        let header = &self.head.header;
+        let _busy = Busy::begin(header);
         let dropped = match error {
-            // SAFETY: exclusive: `busy` keeps `poll`, and a second `end`, out; `DONE`, which lets
+            // SAFETY: exclusive: `BUSY` keeps `poll`, and a second `end`, out; `DONE`, which lets
             // others look, is set below.
-            Some(error) => unsafe { self.replace(Stage::Done(Err(error))) },
+            Some(error) => unsafe { self.replace(Err(error)) },
             None => Ok(()),
         };
-        // SAFETY: nobody writes to the stage from here to the end of the borrow.
-        let error = match unsafe { self.stage() } {
-            Stage::Done(Err(error)) => Some(error),
+        let error = match self.outcome() {
+            Some(Err(error)) => Some(error),
             _ => None,
         };
         let unread = match error {
             Some(error) => matches!(error, TaskError::Panicked(_) | TaskError::Failed(_)),
             None => self.ended_in_error(),
         };
-        self.header.finish(error, unread);
+        header.finish(error, unread);
         dropped
     }
 
-    fn into_awaited(self: Rc<Self>) -> Rc<dyn Awaited> {
-        self
+    /// Drops what the stage holds, and puts the outcome there; the panic of that drop is handed back.
+    ///
+    /// # Safety
+    ///
+    /// No reference into the stage is alive, and none is made while this runs.
+    #[inline]
+    unsafe fn replace(&self, outcome: Result<C::Value, TaskError>) -> Result<(), PanicPayload> {
+        let dropped = if needs_drop::<F>() || self.head.header.has(OUTCOME) {
+            // SAFETY: by the contract of this function.
+            catch_unwind(AssertUnwindSafe(|| unsafe { self.drop_stage() }))
+                .map_err(PanicPayload::from_payload)
+        } else {
+            Ok(())
+        };
+        self.head.header.clear(FUTURE);
+        // SAFETY: nothing is there, and nobody looks, by the contract of this function.
+        unsafe {
+            self.stage
+                .get()
+                .cast::<Result<C::Value, TaskError>>()
+                .write(outcome)
+        };
+        self.head.header.set(OUTCOME);
+        dropped
+    }
+
+    /// Drops what the stage holds, in its place, as a pinned future asks.
+    ///
+    /// # Safety
+    ///
+    /// No reference into the stage is alive, and none is made while this runs.
+    unsafe fn drop_stage(&self) {
+        let (header, stage) = (&self.head.header, self.stage.get());
+        // First the flag: what panics while it is dropped is not dropped again.
+        if header.has(FUTURE) {
+            header.clear(FUTURE);
+            // SAFETY: it was there, and is not regarded as there any more.
+            unsafe { stage.cast::<F>().drop_in_place() };
+        }
+        if header.has(OUTCOME) {
+            header.clear(OUTCOME);
+            // SAFETY: as above.
+            unsafe { stage.cast::<Result<C::Value, TaskError>>().drop_in_place() };
+        }
+    }
+
+    /// Looks at the outcome, if there is one.
+    fn outcome(&self) -> Option<&Result<C::Value, TaskError>> {
+        if !self.head.header.has(OUTCOME) {
+            return None;
+        }
+        // SAFETY: it is there. Those who call this do not keep it while they call what could take it.
+        Some(unsafe { &*self.stage.get().cast::<Result<C::Value, TaskError>>() })
     }
 }
 
-impl<F, C> TypedTask<C::Value> for TaskCell<F, C>
+impl<F, C> Awaited for TaskCell<F, C>
 where
     F: Future + 'static,
     C: Conclude<F::Output> + 'static,
 {
-    fn read(&self, look: &mut dyn FnMut(Result<&C::Value, TaskError>)) {
-        if !self.header.done() {
-            return look(Err(TaskError::InvalidState));
-        }
-        self.header.clear(UNREAD);
-        let _reading = Reading {
-            flag: &self.reading,
-            outer: self.reading.replace(true),
-        };
-        // SAFETY: `DONE` is set; `take`, the only writer left, refuses while `reading` is.
-        look(Self::outcome(unsafe { self.stage() }));
+    fn begin_cancel(&self, _request: &Cancelled, frames: &mut Vec<Frame>) -> Begun {
+        let TaskHead { header, info } = &self.head;
+        header
+            .tasks()
+            .begin_cancel_task(header, info.root.get(), frames)
     }
 
-    unsafe fn lend(&self) -> Result<&C::Value, TaskError> {
-        if !self.header.done() {
-            return Err(TaskError::InvalidState);
-        }
-        self.header.clear(UNREAD);
-        // SAFETY: `DONE` is set; `take`, the only writer left, is excluded by the caller.
-        Self::outcome(unsafe { self.stage() })
+    fn end_cancel(&self, request: &Cancelled, accepted: bool) -> bool {
+        let TaskHead { header, info } = &self.head;
+        let root = info.root.get();
+        header
+            .tasks()
+            .end_cancel_task(header, root, request, accepted)
     }
 
-    unsafe fn take(&self) -> Result<C::Value, TaskError> {
-        if !self.header.done() {
-            return Err(TaskError::InvalidState);
-        }
-        if self.reading.get() {
-            return Err(TaskError::ResultTaken);
-        }
-        self.header.clear(UNREAD);
-        // SAFETY: `DONE` is set, no loan lives by the caller's word, and nobody reads.
-        let stage = unsafe { &mut *self.stage.get() };
-        if let Stage::Done(Err(error)) = stage {
-            return Err(error.clone());
-        }
-        match std::mem::replace(stage, Stage::Taken) {
-            Stage::Done(outcome) => outcome,
-            Stage::Future(_) | Stage::Taken => Err(TaskError::ResultTaken),
+    fn error(&self) -> Option<TaskError> {
+        match self.outcome() {
+            Some(Err(error)) if self.head.header.done() => Some(error.clone()),
+            _ => None,
         }
     }
 
-    fn set_error_check(&self, is_error: fn(&C::Value) -> bool) {
-        self.is_error.set(Some(is_error));
-        if self.header.done() && self.ended_in_error() {
-            self.header.set(UNREAD);
+    fn ended_in_error(&self) -> bool {
+        match self.outcome() {
+            Some(Err(_)) => true,
+            Some(Ok(value)) => self.is_error.get().is_some_and(|is_error| is_error(value)),
+            None => false,
         }
-    }
-
-    fn into_object(self: Rc<Self>) -> Rc<dyn TaskObject> {
-        self
     }
 }
 
-/// A flag that is up, also if what happens meanwhile panics.
-struct Flag<'a>(&'a Cell<bool>);
+/// A future is being polled or dropped, also if that panics.
+struct Busy<'a>(&'a Header);
 
-impl<'a> Flag<'a> {
-    fn raise(flag: &'a Cell<bool>) -> Flag<'a> {
+impl<'a> Busy<'a> {
+    #[inline]
+    fn begin(header: &'a Header) -> Busy<'a> {
         assert!(
-            !flag.replace(true),
+            !header.has(BUSY),
             "a future is neither polled nor dropped within its own poll or drop"
         );
-        Flag(flag)
+        header.set(BUSY);
+        Busy(header)
     }
 }
 
-impl Drop for Flag<'_> {
+impl Drop for Busy<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.clear(BUSY);
     }
 }
 
-/// A look at the value under way, also if it panics.
-struct Reading<'a> {
-    flag: &'a Cell<bool>,
+/// A look at a value under way, also if it panics: meanwhile it stays where it is.
+pub(crate) struct Reading<'a> {
+    header: &'a Header,
     outer: bool,
+}
+
+impl Reading<'_> {
+    pub(crate) fn begin(header: &Header) -> Reading<'_> {
+        let outer = header.has(READING);
+        header.set(READING);
+        Reading { header, outer }
+    }
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        self.flag.set(self.outer);
+        if !self.outer {
+            self.header.clear(READING);
+        }
     }
 }
 
@@ -383,16 +409,29 @@ where
     F: Future,
     C: Conclude<F::Output>,
 {
+    #[inline]
     fn drop(&mut self) {
-        let tasks = &self.header.tasks;
-        tasks.bury(&self.header);
-        if self.header.has(UNREAD) {
+        let TaskHead { header, info } = &self.head;
+        header.tasks().bury(header);
+        let flags = header.flags();
+        if flags & UNREAD != 0 {
             let report = ExceptionContext::new("Task exception was never retrieved");
-            let report = match self.stage.get_mut() {
-                Stage::Done(Err(error)) => error.clone().describe_in(report),
+            // SAFETY: as long as `OUTCOME` is set there is one, and `&mut self` is exclusive.
+            let error = (flags & OUTCOME != 0).then(|| unsafe { &*self.stage.get_mut().outcome });
+            let report = match error {
+                Some(Err(error)) => error.clone().describe_in(report),
                 _ => report,
             };
-            tasks.report(report, &self.info);
+            header.tasks().report(report, info);
+        }
+        let stage = self.stage.get_mut();
+        if flags & FUTURE != 0 {
+            // SAFETY: it is there, and the cell goes.
+            unsafe { ManuallyDrop::drop(&mut stage.future) };
+        }
+        if flags & OUTCOME != 0 {
+            // SAFETY: as above.
+            unsafe { ManuallyDrop::drop(&mut stage.outcome) };
         }
     }
 }

@@ -1,59 +1,15 @@
 //! Untyped references to what can be awaited, and what is known of each task.
 
-use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
 use ouroloop_core::{Context, EventLoop, ExceptionContext, LoopRef};
 
-use crate::arena::Key;
 use crate::error::{Cancelled, TaskError};
-use crate::header::{Awaited, CANCELLED, UNREAD};
-use crate::node::{Callback, Node, Target, Wake};
-use crate::task_cell::TaskObject;
-
-/// What is known of a task beside its future.
-pub(crate) struct TaskInfo {
-    pub(crate) id: u64,
-    pub(crate) name: RefCell<Option<Rc<str>>>,
-    pub(crate) root: Cell<Key>,
-    pub(crate) created_at: &'static Location<'static>,
-    pub(crate) context: Cell<Option<Context>>,
-    /// The requests to cancel that were left when it ended.
-    pub(crate) last_count: Cell<u32>,
-    /// Whether the loop's close reports it if it is still pending then.
-    pub(crate) log_destroyed: Cell<bool>,
-}
-
-impl TaskInfo {
-    pub(crate) fn new(
-        id: u64,
-        name: Option<Rc<str>>,
-        context: Option<Context>,
-        created_at: &'static Location<'static>,
-    ) -> TaskInfo {
-        TaskInfo {
-            id,
-            name: RefCell::new(name),
-            root: Cell::new(Key::NONE),
-            created_at,
-            context: Cell::new(context),
-            last_count: Cell::new(0),
-            log_destroyed: Cell::new(true),
-        }
-    }
-
-    pub(crate) fn name(&self) -> Rc<str> {
-        self.name
-            .borrow_mut()
-            .get_or_insert_with(|| format!("Task-{}", self.id).into())
-            .clone()
-    }
-
-    pub(crate) fn describe(&self) -> String {
-        format!("task {:?}", self.name())
-    }
-}
+use crate::header::{CANCELLED, CellRef, UNREAD};
+use crate::node::{CallbackOf, OtherWake};
+use crate::pool::Key;
+use crate::task_cell::TaskInfo;
 
 /// Something that somebody can wait for, whatever its value: a task, a promise, a gather.
 ///
@@ -77,11 +33,11 @@ impl TaskInfo {
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
-pub struct FutureRef(pub(crate) Rc<dyn Awaited>);
+pub struct FutureRef(pub(crate) CellRef);
 
 impl FutureRef {
-    pub(crate) fn new(awaited: Rc<dyn Awaited>) -> FutureRef {
-        FutureRef(awaited)
+    pub(crate) fn new(cell: CellRef) -> FutureRef {
+        FutureRef(cell)
     }
 
     /// Asks for its cancellation; false if it is done already.
@@ -101,17 +57,17 @@ impl FutureRef {
     ///
     /// False if it is done already. [`Cancelled::by`] tells what is cancelled who asked.
     pub fn request(&self, cancelled: &Cancelled) -> bool {
-        self.0.header().tasks.cancel(self.0.clone(), cancelled)
+        self.0.tasks().cancel(self.0.clone(), cancelled)
     }
 
     /// Tells whether it has its outcome: a value, an error, or a cancellation.
     pub fn done(&self) -> bool {
-        self.0.header().done()
+        self.0.done()
     }
 
     /// Tells whether it was cancelled.
     pub fn cancelled(&self) -> bool {
-        self.0.header().has(CANCELLED)
+        self.0.has(CANCELLED)
     }
 
     /// Gives the error that it ended with, a cancellation included; `None` if it is pending or has a
@@ -125,8 +81,8 @@ impl FutureRef {
     /// A pending one gives `None`, and a cancelled one its cancellation, where asyncio raises
     /// InvalidStateError and CancelledError.
     pub fn exception(&self) -> Option<TaskError> {
-        self.0.header().clear(UNREAD);
-        self.0.error()
+        self.0.clear(UNREAD);
+        self.0.awaited().error()
     }
 
     /// Tells whether it ended in an error that is not a cancellation: a panic, an error that was set, or
@@ -134,12 +90,12 @@ impl FutureRef {
     ///
     /// `wait` stops at these for `FIRST_EXCEPTION`.
     pub fn ended_in_error(&self) -> bool {
-        self.done() && !self.cancelled() && self.0.ended_in_error()
+        self.done() && !self.cancelled() && self.0.awaited().ended_in_error()
     }
 
     /// Says that its error, if it has one, needs no report as never retrieved.
     pub fn mark_retrieved(&self) {
-        self.0.header().clear(UNREAD);
+        self.0.clear(UNREAD);
     }
 
     /// Calls `callback` through the loop once this is done.
@@ -187,22 +143,23 @@ impl FutureRef {
         context: Option<Context>,
         callback: impl FnOnce(&FutureRef) + 'static,
     ) -> CallbackId {
-        let header = self.0.header();
-        let callback = Callback {
-            run: Box::new(callback),
+        let (cell, tasks) = (&self.0, self.0.tasks());
+        let callback = OtherWake::Callback(Box::new(CallbackOf {
+            run: callback,
             context,
             created_at: Location::caller(),
-        };
-        if header.done() {
-            header.tasks.tell(Wake::Callback(callback), Some(&self.0));
+        }));
+        if cell.done() {
+            tasks.tell(callback, Some(cell));
             return CallbackId {
                 node: Key::NONE,
                 owner: 0,
             };
         }
-        let mut nodes = header.tasks.nodes.borrow_mut();
-        let key = nodes.insert(Node::new(Target::Itself, Wake::Callback(callback)));
-        nodes.link(header, key.index);
+        let (key, node) = tasks.nodes.insert();
+        node.begin_own();
+        node.tell_other(callback);
+        tasks.nodes.link(cell, key.index(), node);
         CallbackId {
             node: key,
             owner: self.address(),
@@ -216,15 +173,12 @@ impl FutureRef {
     /// asyncio removes all that are equal to the one given. Here each registration has its own
     /// name.
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
-        let header = self.0.header();
-        let mut nodes = header.tasks.nodes.borrow_mut();
-        if id.owner != self.address() || nodes.get(id.node).is_none() {
+        let nodes = &self.0.tasks().nodes;
+        let Some(node) = nodes.get(id.node).filter(|_| id.owner == self.address()) else {
             return 0;
-        }
-        nodes.unlink(header, id.node.index);
-        let removed = nodes.remove(id.node);
-        drop(nodes);
-        drop(removed);
+        };
+        nodes.unlink(&self.0, node);
+        nodes.end(id.node, node);
         1
     }
 
@@ -249,31 +203,31 @@ impl FutureRef {
     /// Gives the loop that it belongs to: asyncio's `get_loop`.
     #[doc(alias = "get_loop")]
     pub fn event_loop(&self) -> EventLoop {
-        self.0.header().tasks.event_loop.handle()
+        self.0.tasks().event_loop.handle()
     }
 
     /// Gives the key of the task, if it is one, for [`ResourceState::tasks`](crate::ResourceState::tasks).
     pub fn task_key(&self) -> Option<u64> {
         let id = self.task_id()?;
-        Some(self.0.header().tasks.key_of(id))
+        Some(self.0.tasks().key_of(id))
     }
 
     /// The error with which an await of it in `event_loop` ends at once, if it does: it is pending, and
     /// of another loop or of one that is closed. For those who build combinators.
     pub fn misuse_on(&self, event_loop: &LoopRef) -> Option<TaskError> {
-        let header = self.0.header();
-        if header.done() {
+        let tasks = self.0.tasks();
+        if self.0.done() {
             return None;
         }
-        if header.tasks.is_closed() {
+        if tasks.is_closed() {
             return Some(TaskError::LoopClosed);
         }
-        let same = header.tasks.event_loop.same_loop(event_loop);
+        let same = tasks.event_loop.same_loop(event_loop);
         (!same).then_some(TaskError::WrongLoop)
     }
 
     fn address(&self) -> usize {
-        Rc::as_ptr(&self.0).addr()
+        self.0.address()
     }
 
     /// Gives the number of the task, if it is one: [`TaskRef::id`].
@@ -290,7 +244,7 @@ impl FutureRef {
 
 impl PartialEq for FutureRef {
     fn eq(&self, other: &FutureRef) -> bool {
-        std::ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+        self.0.is(&other.0)
     }
 }
 
@@ -298,13 +252,13 @@ impl Eq for FutureRef {}
 
 impl std::hash::Hash for FutureRef {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Rc::as_ptr(&self.0).cast::<()>().hash(state);
+        self.0.address().hash(state);
     }
 }
 
 impl std::fmt::Debug for FutureRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = match (self.done(), self.0.error()) {
+        let state = match (self.done(), self.0.awaited().error()) {
             (false, _) => "pending".to_owned(),
             (true, Some(error)) => format!("error: {error}"),
             (true, None) => "finished".to_owned(),
@@ -319,7 +273,7 @@ impl std::fmt::Debug for FutureRef {
                 )
             }
             None => {
-                let what = self.0.state();
+                let what = self.0.awaited().state();
                 match what.created_at {
                     Some(place) => write!(f, "<{} created at {place}, {state}>", what.kind),
                     None => write!(f, "<{}, {state}>", what.kind),
@@ -376,7 +330,7 @@ pub struct CallbackId {
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
-pub struct TaskRef(pub(crate) Rc<dyn TaskObject>);
+pub struct TaskRef(pub(crate) CellRef);
 
 impl TaskRef {
     /// Asks for the task's cancellation; false if it is done already.
@@ -458,7 +412,7 @@ impl TaskRef {
     /// ```
     pub fn cancelling(&self) -> u32 {
         let info = self.0.info();
-        match self.0.header().done() {
+        match self.0.done() {
             true => info.last_count.get(),
             false => self.tasks().cancelling(info.root.get()),
         }
@@ -471,7 +425,7 @@ impl TaskRef {
     /// [`cancelling`](TaskRef::cancelling) has an example.
     pub fn uncancel(&self) -> u32 {
         let info = self.0.info();
-        if self.0.header().done() {
+        if self.0.done() {
             let left = info.last_count.get().saturating_sub(1);
             info.last_count.set(left);
             return left;
@@ -490,12 +444,12 @@ impl TaskRef {
 
     /// Tells whether the task is done: it has a value, an error, or was cancelled.
     pub fn done(&self) -> bool {
-        self.0.header().done()
+        self.0.done()
     }
 
     /// Tells whether the task ended cancelled.
     pub fn cancelled(&self) -> bool {
-        self.0.header().has(CANCELLED)
+        self.0.has(CANCELLED)
     }
 
     /// Gives the number of the task: 1 for the first of its loop, and never used again there.
@@ -511,7 +465,7 @@ impl TaskRef {
 
     /// Gives it another name.
     pub fn set_name(&self, name: impl Into<Rc<str>>) {
-        *self.0.info().name.borrow_mut() = Some(name.into());
+        self.0.info().set_name(name.into());
     }
 
     /// Gives the place where it was made: the caller of `create_task`.
@@ -539,7 +493,7 @@ impl TaskRef {
 
     /// Gives the task as something to wait for, among others that are no tasks.
     pub fn as_future_ref(&self) -> FutureRef {
-        FutureRef(self.0.clone().into_awaited())
+        FutureRef(self.0.clone())
     }
 
     /// Reports the error that the task ended with to the loop's exception handler, which is called in the
@@ -582,13 +536,13 @@ impl TaskRef {
     }
 
     pub(crate) fn tasks(&self) -> &crate::tasks::Tasks {
-        &self.0.header().tasks
+        self.0.tasks()
     }
 }
 
 impl PartialEq for TaskRef {
     fn eq(&self, other: &TaskRef) -> bool {
-        std::ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+        self.0.is(&other.0)
     }
 }
 

@@ -9,37 +9,53 @@
 //!
 //! # Invariants
 //!
-//! - No table is borrowed while a user's code runs: a poll, a drop, a wake of a foreign waker.
+//! - Nothing is borrowed, and every list is whole, while a user's code runs: a poll, a drop, a wake of a
+//!   foreign waker.
 //! - `current` is the innermost scope that is being polled, and `current_root` the root of its task.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::thread;
 
 use ouroloop_core::{
-    Client, ClientId, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload, running_loop_id,
-    swap_context, with_running,
+    Client, ClientId, ClientWord, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload,
+    running_loop_id, swap_context, with_running,
 };
+use slab::Slab;
 
-use crate::arena::{Arena, GENERATION_MASK, Key, NIL};
+use crate::blocks::Blocks;
 use crate::builder::TaskFactory;
 use crate::cancel::AskStack;
 use crate::error::TaskError;
-use crate::header::{Awaited, Header};
-use crate::node::{DoneCallback, Node, Wake};
-use crate::scope::{ASKED, CANCEL_PENDING, RUNNING, SCHEDULED, STARTED, ScopeRecord, WOKEN};
-use crate::task_cell::TaskObject;
-use crate::task_ref::{FutureRef, TaskInfo};
+use crate::header::{BUSY, CellRef, Header, UNREPORTED};
+use crate::node::{DoneCallback, Node, OtherWake, Wake};
+use crate::pool::{Key, NIL, Pool};
+use crate::scope::{
+    ASKED, CANCEL_PENDING, MARKED, MUST_CANCEL, ROOT, RUNNING, SCHEDULED, STARTED, ScopeRecord,
+    WOKEN,
+};
+use crate::task_cell::TaskInfo;
+use crate::task_ref::FutureRef;
 use crate::waker;
 
 pub(crate) struct Tasks {
     pub(crate) event_loop: LoopRef,
-    client: Cell<Option<ClientId>>,
-    pub(crate) scopes: RefCell<Arena<ScopeRecord>>,
-    pub(crate) nodes: RefCell<Arena<Node>>,
+    id: LoopId,
+    client: Cell<ClientId>,
+    /// What the words of its wakers have in common.
+    waker_base: Cell<u64>,
+    /// The word of the task that is being polled, or zero; and whether it has woken itself.
+    current_word: Cell<u64>,
+    woke_itself: Cell<bool>,
+    pub(crate) scopes: Pool<ScopeRecord>,
+    pub(crate) nodes: Pool<Node>,
+    pub(crate) blocks: Blocks,
     current: Cell<Key>,
     current_root: Cell<Key>,
     /// How many steps there were, and which of them is under way.
@@ -51,7 +67,7 @@ pub(crate) struct Tasks {
     /// Which of its thread this is, so that its tasks have names of their own there.
     number: u64,
     /// The promises that other threads may set.
-    pub(crate) remotes: RefCell<Arena<Box<dyn Any>>>,
+    pub(crate) remotes: RefCell<Slab<Box<dyn Any>>>,
     pub(crate) factory: RefCell<Option<TaskFactory>>,
     pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
     /// Closures that await their drop: see [`Tasks::bury`].
@@ -65,6 +81,9 @@ thread_local! {
     static NUMBER: Cell<u64> = const { Cell::new(0) };
     /// The loops of this thread that have tasks; nearly always one.
     static REGISTRY: RefCell<Vec<Rc<Tasks>>> = const { RefCell::new(Vec::new()) };
+    /// The one of them that was asked for last, or null. It needs no destructor, so that a look at it is one
+    /// load; it is a counted pointer, which is given back when the loop is closed.
+    static LAST: Cell<*const Tasks> = const { Cell::new(ptr::null()) };
 }
 
 /// A name of a task has its number below this bit, and that of its loop above.
@@ -89,9 +108,14 @@ impl Tasks {
         }
         let tasks = Rc::new(Tasks {
             event_loop: event_loop.clone(),
-            client: Cell::new(None),
-            scopes: RefCell::new(Arena::new()),
-            nodes: RefCell::new(Arena::new()),
+            id,
+            client: Cell::new(ClientId::from_index(0)),
+            waker_base: Cell::new(0),
+            current_word: Cell::new(0),
+            woke_itself: Cell::new(false),
+            scopes: Pool::new(),
+            nodes: Pool::new(),
+            blocks: Blocks::new(),
             current: Cell::new(Key::NONE),
             current_root: Cell::new(Key::NONE),
             steps: Cell::new(0),
@@ -99,7 +123,7 @@ impl Tasks {
             delivered_in: Cell::new(0),
             last_id: Cell::new(0),
             number: NUMBER.replace(NUMBER.get() + 1),
-            remotes: RefCell::new(Arena::new()),
+            remotes: RefCell::new(Slab::new()),
             factory: RefCell::new(None),
             ask_stack: Cell::new(None),
             graveyard: RefCell::new(Vec::new()),
@@ -107,7 +131,8 @@ impl Tasks {
             closed: Cell::new(false),
         });
         let client = event_loop.register_client(tasks.clone());
-        tasks.client.set(Some(client));
+        tasks.client.set(client);
+        tasks.waker_base.set(waker::base(id, client));
         REGISTRY.with_borrow_mut(|all| all.push(tasks.clone()));
         Ok(tasks)
     }
@@ -116,11 +141,25 @@ impl Tasks {
     #[inline]
     pub(crate) fn running() -> Option<Rc<Tasks>> {
         let id = running_loop_id()?;
+        if with_last(id, |_| ()).is_none() {
+            return Tasks::find_running(id);
+        }
+        let last = LAST.get();
+        // SAFETY: `LAST` holds a count of this `Rc`, and this takes another one.
+        unsafe { Rc::increment_strong_count(last) };
+        // SAFETY: the count was taken just now.
+        Some(unsafe { Rc::from_raw(last) })
+    }
+
+    #[cold]
+    fn find_running(id: LoopId) -> Option<Rc<Tasks>> {
         // A waker may be called from the destructor of another thread-local.
         let found = REGISTRY
             .try_with(|all| all.try_borrow().ok().and_then(|all| find(&all, id)))
             .ok()?;
-        found.or_else(|| with_running(|running| Tasks::of(running?).ok()))
+        let found = found.or_else(|| with_running(|running| Tasks::of(running?).ok()))?;
+        set_last(Rc::into_raw(found.clone()));
+        Some(found)
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -129,44 +168,68 @@ impl Tasks {
         id
     }
 
+    #[inline]
+    pub(crate) fn id(&self) -> LoopId {
+        self.id
+    }
+
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
-    fn client(&self) -> ClientId {
-        self.client
-            .get()
-            .expect("the client is registered when the tasks are made")
+    #[inline]
+    pub(crate) fn has_factory(&self) -> bool {
+        self.factory.borrow().is_some()
     }
 
-    fn word(&self, kind: u64, key: Key) -> ouroloop_core::ClientWord {
-        self.client()
-            .word(kind | u64::from(key.generation & GENERATION_MASK) << 24 | u64::from(key.index))
+    /// What has a say in how tasks are made. It is called with nothing borrowed.
+    #[inline]
+    pub(crate) fn factory(&self) -> Option<TaskFactory> {
+        self.factory.borrow().clone()
     }
 
-    fn scope_of(&self, payload: u64) -> Key {
-        resolve(&self.scopes.borrow(), payload)
+    #[inline]
+    fn word(&self, kind: u64, key: Key) -> ClientWord {
+        self.client.get().word(kind | key.word())
     }
 
     /// The word that fires a wait when its turn comes.
-    pub(crate) fn fire_word(&self, node: Key) -> ouroloop_core::ClientWord {
+    pub(crate) fn fire_word(&self, node: Key) -> ClientWord {
         self.word(FIRE, node)
     }
 
     /// The word that lets the deadline of a scope pass.
-    pub(crate) fn expire_word(&self, scope: Key) -> ouroloop_core::ClientWord {
+    pub(crate) fn expire_word(&self, scope: Key) -> ClientWord {
         self.word(EXPIRE, scope)
     }
 
+    /// Wakes the task that is being polled in this thread; false if that is not the one.
+    #[inline]
+    pub(crate) fn wake_current(word: u64) -> bool {
+        // SAFETY: as for `with_last`; nothing is called here.
+        match unsafe { LAST.get().as_ref() } {
+            Some(tasks) if tasks.current_word.get() == word => {
+                tasks.woke_itself.set(true);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Wakes a task of the loop `id`, which runs in this thread.
+    #[inline]
     pub(crate) fn wake_local(id: LoopId, word: u64) {
+        if with_last(id, |tasks| tasks.posted(word)).is_none() {
+            Tasks::find_and_wake(id, word);
+        }
+    }
+
+    #[cold]
+    fn find_and_wake(id: LoopId, word: u64) {
         // A waker may be called from the destructor of another thread-local.
         let _ = REGISTRY.try_with(|all| {
-            if let Some(tasks) = all
-                .borrow()
-                .iter()
-                .find(|tasks| tasks.event_loop.id() == id)
-            {
+            if let Some(tasks) = find(&all.borrow(), id) {
                 tasks.posted(word);
             }
         });
@@ -196,7 +259,7 @@ impl Tasks {
         self.current.replace(scope)
     }
 
-    pub(crate) fn current_cell(&self) -> Option<Rc<dyn TaskObject>> {
+    pub(crate) fn current_cell(&self) -> Option<CellRef> {
         self.cell_of(self.current_root.get())
     }
 
@@ -216,133 +279,108 @@ impl Tasks {
     }
 
     pub(crate) fn current_id(&self) -> Option<u64> {
-        let scopes = self.scopes.borrow();
-        let cell = scopes.get(self.current_root.get())?.cell.as_ref()?;
-        Some(cell.info().id)
+        Some(self.current_cell()?.info().id)
     }
 
-    pub(crate) fn cell_of(&self, root: Key) -> Option<Rc<dyn TaskObject>> {
-        self.scopes.borrow().get(root)?.cell.clone()
+    pub(crate) fn cell_of(&self, root: Key) -> Option<CellRef> {
+        self.scopes.get(root)?.cell()
     }
 
     /// All tasks that are not done, oldest first.
-    pub(crate) fn all(&self) -> Vec<Rc<dyn TaskObject>> {
+    pub(crate) fn all(&self) -> Vec<CellRef> {
         let mut all: Vec<_> = self
             .scopes
-            .borrow()
-            .iter()
-            .filter_map(|(_, record)| record.cell.clone())
+            .keys()
+            .filter_map(|root| self.cell_of(root))
             .collect();
         all.sort_by_key(|cell| cell.info().id);
         all
-    }
-
-    /// Whom to tell when polled with `waker`: the task itself if the waker is its own.
-    #[inline]
-    pub(crate) fn wake_for(&self, waker: &Waker) -> Wake {
-        let root = self.current_root.get();
-        if self.is_own_waker(waker) {
-            Wake::Task(root)
-        } else {
-            Wake::Waker(waker.clone())
-        }
     }
 
     /// Whether `waker` is that of the task that is being polled.
     #[inline]
     pub(crate) fn is_own_waker(&self, waker: &Waker) -> bool {
         let root = self.current_root.get();
-        !root.is_none() && waker::is(waker, self.event_loop.id(), self.client(), root)
+        !root.is_none() && waker::is(waker, waker::word(self.waker_base.get(), root))
     }
 
     // -- waking ----------------------------------------------------------------
 
+    /// Puts the word of a task that is marked as `SCHEDULED` into the ready queue.
+    #[inline]
+    pub(crate) fn schedule_step(&self, root: Key) {
+        self.event_loop.schedule(self.word(STEP, root));
+    }
+
     /// Puts a task into the ready queue, unless it is there.
     #[inline]
     pub(crate) fn wake(&self, root: Key) {
-        let mut scopes = self.scopes.borrow_mut();
         // A waker of another loop that had the same numbers may name a scope that is no root.
-        let Some(record) = scopes.get_mut(root).filter(|record| record.cell.is_some()) else {
+        let Some(record) = self.scopes.get(root) else {
             return;
         };
-        if record.flags & (SCHEDULED | RUNNING) == 0 {
-            record.flags |= SCHEDULED;
-            drop(scopes);
-            self.event_loop.schedule(self.word(STEP, root));
-        } else if record.has(RUNNING) {
-            record.flags |= WOKEN;
+        let flags = record.flags();
+        if flags & (SCHEDULED | RUNNING | ROOT) == ROOT {
+            record.set_flags(flags | SCHEDULED);
+            self.schedule_step(root);
+        } else if flags & RUNNING != 0 {
+            record.set_flags(flags | WOKEN);
         }
     }
 
-    /// Tells whom a wait tells.
-    pub(crate) fn tell(&self, wake: Wake, about: Option<&Rc<dyn Awaited>>) {
-        match wake {
-            Wake::Nobody => {}
-            Wake::Task(root) => self.wake(root),
+    /// Tells somebody that is no task.
+    #[cold]
+    pub(crate) fn tell(&self, whom: OtherWake, about: Option<&CellRef>) {
+        match whom {
             // Those behind it are to be told even if it panics.
-            Wake::Waker(waker) => self.contain("Exception in a waker", || waker.wake()),
-            Wake::Callback(callback) => {
-                let run = callback.run;
+            OtherWake::Waker(waker) => self.contain("Exception in a waker", || waker.wake()),
+            OtherWake::Callback(callback) => {
                 if self.event_loop.is_closed() {
                     // Nobody is left to be told.
-                    self.graveyard.borrow_mut().push(run);
+                    self.graveyard.borrow_mut().push(callback);
                     return self.dig();
                 }
-                let about = FutureRef::new(about.expect("callbacks have a target").clone());
-                let told = self.event_loop.call_created_at(
-                    callback.context,
-                    move || run(&about),
-                    callback.created_at,
-                );
-                debug_assert!(told.is_ok(), "the loop is open");
+                let about = about.expect("callbacks have a target").clone();
+                callback.schedule(&self.event_loop, FutureRef::new(about));
             }
         }
     }
 
     /// Tells all who wait for something that it is done, in the order in which they asked.
     #[inline]
-    pub(crate) fn fire_all(&self, done: &Rc<dyn Awaited>) {
-        let header = done.header();
-        debug_assert!(header.done());
-        while header.first.get() != NIL {
-            let mut nodes = self.nodes.borrow_mut();
-            let index = header.first.get();
-            nodes.unlink(header, index);
-            let node = nodes.at_mut(index);
-            node.fired = true;
-            if let Wake::Task(root) = node.wake {
-                drop(nodes);
-                self.wake(root);
-                continue;
+    pub(crate) fn fire_all(&self, done: &CellRef) {
+        debug_assert!(done.done());
+        loop {
+            let index = done.first.get();
+            if index == NIL {
+                return;
             }
-            let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
-            if let Wake::Callback(_) = wake {
-                let key = nodes.key_at(index);
-                nodes.remove(key);
+            let node = self.nodes.at(index);
+            self.nodes.unlink(done, node);
+            match node.fire() {
+                Wake::Task(root) => self.wake(root),
+                Wake::Nobody => {}
+                Wake::Other(whom) => {
+                    if let OtherWake::Callback(_) = whom {
+                        self.nodes.end(self.nodes.key_at(index), node);
+                    }
+                    self.tell(whom, Some(done));
+                }
             }
-            drop(nodes);
-            self.tell(wake, Some(done));
         }
     }
 
     /// Fires a wait that is its own promise; false if it is done or gone.
+    #[inline]
     pub(crate) fn fire_own(&self, key: Key) -> bool {
-        let mut nodes = self.nodes.borrow_mut();
-        let Some(node) = nodes.get_mut(key) else {
+        let Some(node) = self.nodes.get(key).filter(|node| !node.fired()) else {
             return false;
         };
-        if node.fired {
-            return false;
+        match node.fire() {
+            Wake::Task(root) => self.wake(root),
+            Wake::Nobody => {}
+            Wake::Other(whom) => self.tell(whom, None),
         }
-        node.fired = true;
-        if let Wake::Task(root) = node.wake {
-            drop(nodes);
-            self.wake(root);
-            return true;
-        }
-        let wake = std::mem::replace(&mut node.wake, Wake::Nobody);
-        drop(nodes);
-        self.tell(wake, None);
         true
     }
 
@@ -360,20 +398,17 @@ impl Tasks {
     #[cold]
     fn bury_callbacks(&self, header: &Header) {
         loop {
-            let mut nodes = self.nodes.borrow_mut();
             let index = header.first.get();
             if index == NIL {
                 break;
             }
-            nodes.unlink(header, index);
-            let Some(callback) = nodes.at_mut(index).take_callback() else {
-                // An await keeps its target alive, so only callbacks are left behind.
-                continue;
-            };
-            let key = nodes.key_at(index);
-            nodes.remove(key);
-            drop(nodes);
-            self.graveyard.borrow_mut().push(callback);
+            let (key, node) = (self.nodes.key_at(index), self.nodes.at(index));
+            self.nodes.unlink(header, node);
+            // An await keeps its target alive, so only callbacks are left behind.
+            if let Some(callback) = node.take_callback() {
+                self.nodes.end(key, node);
+                self.graveyard.borrow_mut().push(callback);
+            }
         }
         self.dig();
     }
@@ -394,35 +429,20 @@ impl Tasks {
 
     // -- stepping ----------------------------------------------------------------
 
-    /// Adds a task; its first step is put into the ready queue unless it starts at once.
-    pub(crate) fn add(&self, cell: &Rc<dyn TaskObject>) -> Result<Key, LoopError> {
-        if self.closed.get() || self.event_loop.is_closed() {
-            return Err(LoopError::Closed);
-        }
-        let mut scopes = self.scopes.borrow_mut();
-        let mut record = ScopeRecord::new();
-        record.cell = Some(cell.clone());
-        let root = scopes.try_insert(record).ok_or_else(too_many_tasks)?;
-        cell.info().root.set(root);
-        Ok(root)
-    }
-
     /// One step of a task: polls it, and sees what came of it.
+    #[inline(always)]
     pub(crate) fn step(&self, root: Key) {
-        let mut scopes = self.scopes.borrow_mut();
-        let Some(record) = scopes.get_mut(root) else {
+        let Some(record) = self.scopes.get(root) else {
             return;
         };
-        if record.has(CANCEL_PENDING) {
-            drop(scopes);
-            return self.step_with_cancellation(root);
+        match record.flags() & (ROOT | CANCEL_PENDING) {
+            ROOT => self.poll(root, record),
+            0 => {}
+            _ => self.step_with_cancellation(root, record),
         }
-        let step = self.next_step();
-        let cell = record.begin_step(step);
-        drop(scopes);
-        self.poll(root, cell, step);
     }
 
+    #[inline]
     fn next_step(&self) -> u32 {
         let step = self.steps.get().wrapping_add(1);
         self.steps.set(step);
@@ -431,96 +451,121 @@ impl Tasks {
 
     /// A step that has a cancellation to deliver first.
     #[cold]
-    fn step_with_cancellation(&self, root: Key) {
+    fn step_with_cancellation(&self, root: Key, record: &ScopeRecord) {
         // Still scheduled: what this wakes must not queue the task once more.
         self.deliver(root);
-        let step = self.next_step();
-        let (started, cell, mark) = {
-            let mut scopes = self.scopes.borrow_mut();
-            let record = scopes.at_mut(root.index);
-            let started = record.has(STARTED);
-            (started, record.begin_step(step), record.take_mark())
+        let started = record.has(STARTED);
+        let Some(mark) = record.take_mark() else {
+            return self.poll(root, record);
         };
-        match mark {
-            Some(mark) => {
-                if !started && self.event_loop.debug() {
-                    self.event_loop.warn(&format!(
-                        "{} created at {} was {} before its first step: its coroutine never ran",
-                        cell.info().describe(),
-                        cell.info().created_at,
-                        mark.cancelled
-                    ));
-                }
-                self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled)));
-            }
-            None => self.poll(root, cell, step),
+        record.begin_step(self.next_step());
+        let cell = record.cell().expect("it is a root");
+        if !started && self.event_loop.debug() {
+            self.event_loop.warn(&format!(
+                "{} created at {} was {} before its first step: its coroutine never ran",
+                cell.info().describe(),
+                cell.info().created_at,
+                mark.cancelled
+            ));
+        }
+        self.finish(root, &cell, Some(TaskError::Cancelled(mark.cancelled)));
+    }
+
+    /// The record is that of the root.
+    #[inline(always)]
+    fn poll(&self, root: Key, record: &ScopeRecord) {
+        let step = self.next_step();
+        record.begin_step(step);
+        let word = waker::word(self.waker_base.get(), root);
+        self.current_step.set(step);
+        self.current_word.set(word);
+        self.woke_itself.set(false);
+        // The drop of this waker does nothing.
+        let waker = ManuallyDrop::new(waker::of(word));
+        let polled = {
+            // SAFETY: only `finish` and `finish_with_value` end a root, and they are called for this one
+            // after its poll, or refuse meanwhile, since it is `BUSY`.
+            let cell = unsafe { record.lent_cell() };
+            self.inside(root, cell.info(), || {
+                catch_unwind(AssertUnwindSafe(|| cell.poll_task(&waker)))
+            })
+        };
+        self.current_word.set(0);
+        self.current_step.set(0);
+        let odd = record.has(MARKED | MUST_CANCEL) || self.closed.get();
+        match polled {
+            Ok(Poll::Pending) if !odd => self.suspend(root, record),
+            Ok(Poll::Ready(true)) if !odd => self.finish_with_value(root, record),
+            polled => self.end_step(root, record, polled),
         }
     }
 
-    fn poll(&self, root: Key, cell: Rc<dyn TaskObject>, step: u32) {
-        let waker = waker::of(self.event_loop.id(), self.client(), root);
-        let outer_step = self.current_step.replace(step);
-        let polled = self.inside(root, cell.info(), || {
-            catch_unwind(AssertUnwindSafe(|| cell.poll(&waker)))
-        });
-        self.current_step.set(outer_step);
-
-        let mut scopes = self.scopes.borrow_mut();
-        let record = scopes.at_mut(root.index);
-        let mark = record.take_mark();
-        let error = match (polled, mark) {
+    /// What came of a step in which something special happened.
+    #[cold]
+    fn end_step(&self, root: Key, record: &ScopeRecord, polled: thread::Result<Poll<bool>>) {
+        let cell = record.cell().expect("it is a root");
+        let error = match (polled, record.take_mark()) {
             // It closed its loop itself, which left it to end here.
             (Ok(Poll::Pending), None) if self.closed.get() => Some(TaskError::LoopClosed),
-            (Ok(Poll::Pending), None) => {
-                drop(scopes);
-                return self.suspend(root);
-            }
-            (Ok(Poll::Ready(())), None) => match record.take_must_cancel() {
-                None => None,
-                // An error wins over a cancellation that was not delivered; a value does not.
-                Some(undelivered) => {
-                    drop(scopes);
-                    let error = TaskError::Cancelled(undelivered);
-                    let error = Some(error).filter(|_| !cell.ended_in_error());
-                    return self.finish(root, &cell, error);
-                }
-            },
+            (Ok(Poll::Pending), None) => return self.suspend(root, record),
+            // An error wins over a cancellation that was not delivered; a value does not.
+            (Ok(Poll::Ready(_)), None) => record
+                .take_must_cancel()
+                .map(TaskError::Cancelled)
+                .filter(|_| !cell.awaited().ended_in_error()),
             (Ok(_), Some(mark)) => Some(TaskError::Cancelled(mark.cancelled)),
             (Err(payload), _) => Some(TaskError::Panicked(PanicPayload::from_payload(payload))),
         };
-        drop(scopes);
         self.finish(root, &cell, error);
     }
 
     /// Runs what belongs to a task as that task: as the current one, and in its context.
     ///
-    /// `run` does not panic. The task before is another one only for an eager first step within it.
-    #[inline]
+    /// `run` does not panic.
+    #[inline(always)]
     fn inside<R>(&self, root: Key, info: &TaskInfo, run: impl FnOnce() -> R) -> R {
-        let scope = self.current.replace(root);
-        let outer = self.current_root.replace(root);
-        let context = swap_context(info.context.take());
+        self.current.set(root);
+        self.current_root.set(root);
+        info.enter_context();
         let result = run();
-        info.context.set(swap_context(context));
-        self.current_root.set(outer);
-        self.current.set(scope);
+        info.leave_context();
+        self.current_root.set(Key::NONE);
+        self.current.set(Key::NONE);
         result
     }
 
-    fn suspend(&self, root: Key) {
-        let mut scopes = self.scopes.borrow_mut();
-        let record = scopes.at_mut(root.index);
-        let flags = record.flags & !RUNNING;
-        let woken = flags & WOKEN != 0;
-        record.flags = if woken {
-            flags & !WOKEN | SCHEDULED
+    /// Runs what another task than the current one is to do at once, within the poll of that one.
+    #[cold]
+    pub(crate) fn nested(&self, run: impl FnOnce()) {
+        let (scope, root) = (self.current.get(), self.current_root.get());
+        let (step, word) = (self.current_step.get(), self.current_word.get());
+        let woke_itself = self.woke_itself.get();
+        let context = swap_context(None);
+        run();
+        drop(swap_context(context));
+        self.woke_itself.set(woke_itself);
+        self.current_word.set(word);
+        self.current_step.set(step);
+        self.current_root.set(root);
+        self.current.set(scope);
+    }
+
+    #[inline]
+    fn suspend(&self, root: Key, record: &ScopeRecord) {
+        let flags = record.flags() & !RUNNING;
+        if flags & WOKEN != 0 || self.woke_itself.get() {
+            record.set_flags(flags & !WOKEN | SCHEDULED);
+            self.schedule_step(root);
         } else {
-            flags
-        };
-        drop(scopes);
-        if woken {
-            self.event_loop.schedule(self.word(STEP, root));
+            record.set_flags(flags);
         }
+        if flags & (ASKED | CANCEL_PENDING) != 0 {
+            self.suspend_while_asked(root, flags);
+        }
+    }
+
+    #[cold]
+    fn suspend_while_asked(&self, root: Key, flags: u32) {
         if flags & ASKED != 0 {
             self.redirect_what_was_missed(root);
         }
@@ -529,33 +574,39 @@ impl Tasks {
         }
     }
 
+    /// Ends a task with the value that its poll has stored, and that cannot count as an error.
+    #[inline]
+    fn finish_with_value(&self, root: Key, record: &ScopeRecord) {
+        let Some(cell) = record.take_cell() else {
+            return;
+        };
+        cell.finish(None, false);
+        cell.info().last_count.set(record.count.get());
+        self.scopes.close(&self.nodes, root, record);
+        self.fire_all(&cell);
+    }
+
     /// Ends a task with `error`, or with the value that its poll has stored.
-    fn finish(&self, root: Key, cell: &Rc<dyn TaskObject>, error: Option<TaskError>) {
-        if cell.is_busy() {
+    fn finish(&self, root: Key, cell: &CellRef, error: Option<TaskError>) {
+        if cell.has(BUSY) {
             // The loop is being closed by the task itself, whose poll or end goes on after this.
             return;
         }
         let dropped = match error {
-            None => cell.end(None),
+            None => cell.end_task(None),
             // Its destructors run as a `finally` does.
-            error => self.inside(root, cell.info(), || cell.end(error)),
+            error => self.inside(root, cell.info(), || cell.end_task(error)),
         };
-        let record = {
-            let mut scopes = self.scopes.borrow_mut();
-            scopes.close(&mut self.nodes.borrow_mut(), root)
-        };
-        if let Some(record) = &record {
-            cell.info().last_count.set(record.count);
+        if let Some(record) = self.scopes.get(root) {
+            cell.info().last_count.set(record.count.get());
+            self.scopes.close(&self.nodes, root, record);
         }
-        drop(record);
         if let Err(payload) = dropped {
             let report = ExceptionContext::new("Exception while dropping a task's future")
                 .with_panic(payload);
             self.report(report, cell.info());
         }
-        if cell.header().first.get() != NIL {
-            self.fire_all(&cell.clone().into_awaited());
-        }
+        self.fire_all(cell);
     }
 
     // -- reports ----------------------------------------------------------------
@@ -576,34 +627,37 @@ impl Tasks {
             None => report.with_source(info.describe()),
         };
         let report = report.with_created_at(info.created_at);
-        let outer = swap_context(info.context.take());
+        // It may be the report of one task while another one runs.
+        let outer = swap_context(None);
+        info.enter_context();
         self.event_loop.call_exception_handler(report);
-        info.context.set(swap_context(outer));
+        info.leave_context();
+        drop(swap_context(outer));
     }
 }
 
 impl Client for Tasks {
     #[inline]
     fn run(&self, payload: u64) {
+        let key = Key::from_word(payload);
         match payload & KIND {
-            STEP => self.step(self.scope_of(payload)),
+            STEP => self.step(key),
             FIRE => {
-                let wait = resolve(&self.nodes.borrow(), payload);
-                self.fire_own(wait);
+                self.fire_own(key);
             }
-            _ => self.expire(self.scope_of(payload)),
+            _ => self.expire(key),
         }
     }
 
     fn posted(&self, payload: u64) {
-        self.wake(self.scope_of(payload));
+        self.wake(self.scopes.resolve(payload));
     }
 
     fn describe(&self, payload: u64) -> String {
         if payload & KIND != STEP {
             return "a timer of a waiting task".to_owned();
         }
-        match self.cell_of(self.scope_of(payload)) {
+        match self.cell_of(Key::from_word(payload)) {
             Some(cell) => {
                 let info = cell.info();
                 format!("{} created at {}", info.describe(), info.created_at)
@@ -618,29 +672,30 @@ impl Client for Tasks {
         // One by one, since the drop of one future may end another's last handle.
         for cell in self.all() {
             let info = cell.info();
-            if info.log_destroyed.get() && !cell.is_busy() {
+            if !cell.has(UNREPORTED | BUSY) {
                 let report = ExceptionContext::new("Task was destroyed but it is pending!")
                     .with_exception(TaskError::LoopClosed);
                 let ran = |record: &ScopeRecord| record.has(STARTED);
-                let report = match self.scopes.borrow().get(info.root.get()).is_some_and(ran) {
+                let report = match self.scopes.get(info.root.get()).is_some_and(ran) {
                     true => report,
                     false => report.with_source(format!("{} (it never ran)", info.describe())),
                 };
                 self.report(report, info);
             }
-            self.finish(info.root.get(), &cell, Some(TaskError::LoopClosed));
+            let root = info.root.get();
+            self.nested(|| self.finish(root, &cell, Some(TaskError::LoopClosed)));
         }
-        let remotes = self.remotes.replace(Arena::new());
+        let remotes = self.remotes.take();
         drop(remotes);
         // A promise may be held by its own callback, which nobody will ever call.
         let callbacks: Vec<_> = self
             .nodes
-            .borrow_mut()
-            .values_mut()
-            .filter_map(Node::take_callback)
+            .keys()
+            .filter_map(|key| self.nodes.get(key)?.take_callback())
             .collect();
         self.graveyard.borrow_mut().extend(callbacks);
         self.dig();
+        self.blocks.close();
         let me = REGISTRY
             .try_with(|all| {
                 let mut all = all.borrow_mut();
@@ -651,24 +706,40 @@ impl Client for Tasks {
             })
             .ok();
         drop(me);
+        if ptr::eq(LAST.get(), self) {
+            set_last(ptr::null());
+        }
     }
 }
 
-fn too_many_tasks() -> LoopError {
+/// Looks at the tasks of the loop `id`, if they are those that were asked for last. `look` runs no
+/// user's code, and so does not close that loop.
+#[inline]
+fn with_last<R>(id: LoopId, look: impl FnOnce(&Tasks) -> R) -> Option<R> {
+    // SAFETY: null, or the counted pointer of `LAST`, which is given back by `set_last` alone: that is
+    // not called before `look` has returned.
+    let tasks = unsafe { LAST.get().as_ref() }?;
+    (tasks.id == id).then(|| look(tasks))
+}
+
+/// Keeps a counted pointer, or null, and gives back the one before.
+fn set_last(tasks: *const Tasks) {
+    let before = LAST.replace(tasks);
+    if !before.is_null() {
+        // SAFETY: it came from `Rc::into_raw`, and its count is given back once, since it is not
+        // in its place any more.
+        drop(unsafe { Rc::from_raw(before) });
+    }
+}
+
+#[cold]
+pub(crate) fn too_many_tasks() -> LoopError {
     LoopError::Io(io::Error::new(
         io::ErrorKind::OutOfMemory,
         "a loop holds at most 16,777,216 tasks and scopes; wait for some of them",
     ))
 }
 
-/// What a word names: 24 bits of index, and above them 20 of generation.
-fn resolve<T>(arena: &Arena<T>, payload: u64) -> Key {
-    let index = (payload & 0xff_ffff) as u32;
-    arena.resolve(index, (payload >> 24) as u32 & GENERATION_MASK)
-}
-
 fn find(all: &[Rc<Tasks>], id: LoopId) -> Option<Rc<Tasks>> {
-    all.iter()
-        .find(|tasks| tasks.event_loop.id() == id)
-        .cloned()
+    all.iter().find(|tasks| tasks.id == id).cloned()
 }

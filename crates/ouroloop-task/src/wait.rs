@@ -10,109 +10,124 @@ use std::time::Duration;
 
 use ouroloop_core::{LoopError, TimerKey, running_loop_id};
 
-use crate::arena::Key;
 use crate::error::TaskError;
-use crate::header::Awaited;
-use crate::node::{Node, Target, Wake};
+use crate::header::CellRef;
+use crate::node::{Node, OtherWake};
+use crate::pool::{Key, NIL};
 use crate::resource::Resource;
 use crate::scope::Mark;
 use crate::tasks::Tasks;
 use crate::wait_graph;
 
-/// A wait under way. Its owner holds what it waits for.
+/// A wait under way for something else, which it keeps.
 pub(crate) struct Wait {
-    tasks: Rc<Tasks>,
+    target: CellRef,
+    /// Its node; or that there is none yet, or what is wrong with this await, which is told one iteration
+    /// later, as asyncio does. One word, so that the whole fits into two registers.
     key: Key,
-    /// What is wrong with this await: told one iteration later, as asyncio does.
-    misuse: Option<Misuse>,
 }
 
-#[derive(Clone, Copy)]
-enum Misuse {
-    LoopClosed,
-    SelfAwait,
-    WrongLoop,
-}
-
-impl From<Misuse> for TaskError {
-    fn from(misuse: Misuse) -> TaskError {
-        match misuse {
-            Misuse::LoopClosed => TaskError::LoopClosed,
-            Misuse::SelfAwait => TaskError::SelfAwait,
-            Misuse::WrongLoop => TaskError::WrongLoop,
-        }
-    }
-}
+/// In the place of a node: the loop is closed.
+const LOOP_CLOSED: Key = Key::special(1);
+/// In the place of a node: a task awaits itself.
+const SELF_AWAIT: Key = Key::special(2);
+/// In the place of a node: the thing is of another loop.
+const WRONG_LOOP: Key = Key::special(3);
 
 impl Wait {
-    pub(crate) fn new(tasks: Rc<Tasks>) -> Wait {
+    #[inline]
+    pub(crate) fn new(target: CellRef) -> Wait {
         Wait {
-            tasks,
+            target,
             key: Key::NONE,
-            misuse: None,
         }
     }
 
-    /// Ready once `target` is done. Stays pending where the request to cancel that ended it came
+    /// What it waits for.
+    #[inline]
+    pub(crate) fn target(&self) -> &CellRef {
+        &self.target
+    }
+
+    /// The same, to look whether nobody else has it.
+    #[inline]
+    pub(crate) fn target_mut(&mut self) -> &mut CellRef {
+        &mut self.target
+    }
+
+    /// Ready once the target is done. Stays pending where the request to cancel that ended it came
     /// through here: then the scope around it unwinds as soon as this returns.
-    pub(crate) fn poll(
-        &mut self,
-        target: &Rc<dyn Awaited>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), TaskError>> {
-        if let Some(misuse) = self.misuse.take() {
-            return Poll::Ready(Err(misuse.into()));
-        }
-        if !self.key.is_none() {
-            return poll_node(&self.tasks, self.key, cx).map(Ok);
-        }
-        if target.header().done() {
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        if self.key.is_none() && self.target.done() {
             return Poll::Ready(Ok(()));
         }
-        if let Some(misuse) = self.find_misuse(target) {
-            self.misuse = Some(misuse);
+        if self.key.is_special() {
+            return self.register(cx);
+        }
+        poll_node(self.target.tasks(), self.key, cx).map(Ok)
+    }
+
+    fn register(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        match std::mem::replace(&mut self.key, Key::NONE) {
+            LOOP_CLOSED => return Poll::Ready(Err(TaskError::LoopClosed)),
+            SELF_AWAIT => return Poll::Ready(Err(TaskError::SelfAwait)),
+            WRONG_LOOP => return Poll::Ready(Err(TaskError::WrongLoop)),
+            _ => {}
+        }
+        if let Some(misuse) = self.find_misuse() {
+            self.key = misuse;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let wake = self.tasks.wake_for(cx.waker());
-        // Cloning a foreign waker may have run anything.
-        if target.header().done() {
-            return Poll::Ready(Ok(()));
-        }
-        let scope = self.tasks.current();
-        let mut nodes = self.tasks.nodes.borrow_mut();
-        let mut node = Node::new(Target::Other(target.clone()), wake);
-        node.polled_in = self.tasks.current_step();
-        self.key = nodes.insert(node);
-        nodes.link(target.header(), self.key.index);
-        self.tasks
+        let tasks = self.target.tasks();
+        let waker = if tasks.is_own_waker(cx.waker()) {
+            None
+        } else {
+            // A clone is anybody's code.
+            let waker = cx.waker().clone();
+            if self.target.done() {
+                return Poll::Ready(Ok(()));
+            }
+            Some(waker)
+        };
+        let (key, node) = tasks.nodes.insert();
+        self.key = key;
+        node.begin(self.target.clone());
+        match waker {
+            None => node.tell_task(tasks.current_root()),
+            Some(waker) => node.tell_other(OtherWake::Waker(waker)),
+        };
+        node.polled_in.set(tasks.current_step());
+        tasks.nodes.link(&self.target, key.index(), node);
+        tasks
             .scopes
-            .borrow_mut()
-            .link_wait(&mut nodes, scope, self.key.index);
-        drop(nodes);
-        if self.tasks.event_loop.debug() {
-            wait_graph::warn_of_circle(&self.tasks);
+            .link_wait(&tasks.nodes, tasks.current(), key.index(), node);
+        if tasks.event_loop.debug() {
+            wait_graph::warn_of_circle(tasks);
         }
         Poll::Pending
     }
 
-    /// Ends the wait, and with it its hold on what it waited for.
+    /// Ends the wait.
+    #[inline]
     pub(crate) fn release(&mut self) {
         let key = std::mem::replace(&mut self.key, Key::NONE);
-        if !key.is_none() {
-            remove_node(&self.tasks, key);
+        if !key.is_special() {
+            remove_node(self.target.tasks(), key);
         }
     }
 
-    fn find_misuse(&self, target: &Rc<dyn Awaited>) -> Option<Misuse> {
-        if running_loop_id().is_some_and(|id| id != self.tasks.event_loop.id()) {
-            return Some(Misuse::WrongLoop);
+    fn find_misuse(&self) -> Option<Key> {
+        let tasks = self.target.tasks();
+        if running_loop_id().is_some_and(|id| id != tasks.id()) {
+            return Some(WRONG_LOOP);
         }
-        if self.tasks.is_closed() {
-            return Some(Misuse::LoopClosed);
+        if tasks.is_closed() {
+            return Some(LOOP_CLOSED);
         }
-        let root = target.task()?.root.get();
-        (root == self.tasks.current_root()).then_some(Misuse::SelfAwait)
+        let root = self.target.task()?.root.get();
+        (root == tasks.current_root()).then_some(SELF_AWAIT)
     }
 }
 
@@ -123,100 +138,113 @@ impl Drop for Wait {
 }
 
 /// Polls a wait that is registered.
-fn poll_node(tasks: &Rc<Tasks>, key: Key, cx: &mut Context<'_>) -> Poll<()> {
-    let mut nodes = tasks.nodes.borrow_mut();
-    let Some(node) = nodes.get_mut(key) else {
+#[inline]
+fn poll_node(tasks: &Tasks, key: Key, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(node) = tasks.nodes.get(key) else {
         return Poll::Ready(());
     };
-    if !node.fired {
-        node.polled_in = tasks.current_step();
-        let scope = tasks.current();
-        let stays = match &node.wake {
-            Wake::Task(root) => *root == tasks.current_root() && tasks.is_own_waker(cx.waker()),
-            Wake::Waker(waker) => waker.will_wake(cx.waker()),
-            Wake::Nobody | Wake::Callback(_) => false,
-        };
-        if node.scope != scope {
-            let mut scopes = tasks.scopes.borrow_mut();
-            scopes.unlink_wait(&mut nodes, key.index);
-            scopes.link_wait(&mut nodes, scope, key.index);
-        }
-        drop(nodes);
-        if stays || replace_wake(tasks, key, cx) {
-            return Poll::Pending;
-        }
-        return poll_node(tasks, key, cx);
+    if !node.fired() {
+        return poll_pending(tasks, key, node, cx);
     }
-    if node.unwinds() {
-        let cancelled = node.cancellation();
-        // Delivered now: its drop must not deliver it once more.
-        node.forwarded = false;
-        let (is_own, directed_at) = (node.target.other().is_none(), node.directed_at);
-        drop(nodes);
-        // A scope that is over cancels nobody: what it has ended gives its error as a value. A wait
-        // that is its own promise has none to give.
-        let is_meant = is_own || tasks.is_within(directed_at);
-        if is_meant && cancelled.is_some_and(|cancelled| tasks.unwind(cancelled)) {
-            return Poll::Pending;
-        }
+    if node.unwinds() && unwind(tasks, node) {
+        return Poll::Pending;
     }
     Poll::Ready(())
 }
 
-/// Tells another waker from now on; false if the wait was fired meanwhile.
-///
-/// Wakers are cloned and dropped outside of any borrow: they may run anybody's code.
-fn replace_wake(tasks: &Tasks, key: Key, cx: &Context<'_>) -> bool {
-    let mut wake = tasks.wake_for(cx.waker());
-    let pending = match tasks.nodes.borrow_mut().get_mut(key) {
-        Some(node) if !node.fired => {
-            std::mem::swap(&mut node.wake, &mut wake);
-            true
+/// Polls one that has not fired.
+fn poll_pending(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
+    node.polled_in.set(tasks.current_step());
+    let scope = tasks.current();
+    if node.scope.get() != scope.index() {
+        tasks.scopes.unlink_wait(&tasks.nodes, node);
+        tasks
+            .scopes
+            .link_wait(&tasks.nodes, scope, key.index(), node);
+    }
+    if tasks.is_own_waker(cx.waker()) {
+        // Its drop is anybody's code.
+        drop(node.tell_task(tasks.current_root()));
+        return Poll::Pending;
+    }
+    poll_with_other(tasks, key, node, cx)
+}
+
+/// The same with a waker that is not the task's own.
+#[cold]
+fn poll_with_other(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
+    if node.tells(cx.waker()) {
+        return Poll::Pending;
+    }
+    // A clone and a drop are anybody's code, which may fire the wait.
+    let waker = cx.waker().clone();
+    match tasks.nodes.get(key).filter(|node| !node.fired()) {
+        Some(node) => {
+            drop(node.tell_other(OtherWake::Waker(waker)));
+            Poll::Pending
         }
-        _ => false,
+        None => {
+            drop(waker);
+            poll_node(tasks, key, cx)
+        }
+    }
+}
+
+/// Delivers the request that ended a wait, if it is still meant for the code that waits.
+#[cold]
+fn unwind(tasks: &Tasks, node: &Node) -> bool {
+    let (cancelled, directed_at) = match (node.cancellation(), node.request()) {
+        (Some(cancelled), Some(request)) => (cancelled, request.directed_at),
+        _ => return false,
     };
-    drop(wake);
-    pending
+    // Delivered now: its drop must not deliver it once more.
+    node.clear_forwarded();
+    // A scope that is over cancels nobody: what it has ended gives its error as a value. A wait
+    // that is its own promise has none to give.
+    let is_meant = node.is_own() || tasks.is_within(directed_at);
+    is_meant && tasks.unwind(cancelled)
 }
 
 /// Takes a wait out of its lists.
-///
-/// A cancellation that it accepted for its task and never delivered, since a combinator dropped it
-/// before polling it again, is left to the scope around it: no request gets lost.
+#[inline]
 fn remove_node(tasks: &Tasks, key: Key) {
-    let mut nodes = tasks.nodes.borrow_mut();
-    if nodes.get(key).is_none() {
+    let Some(node) = tasks.nodes.get(key) else {
         return;
+    };
+    if node.forwarded() {
+        return remove_asked(tasks, key, node);
     }
-    let mut scopes = tasks.scopes.borrow_mut();
-    let scope = nodes.at(key.index).scope;
-    scopes.unlink_wait(&mut nodes, key.index);
-    if !nodes.at(key.index).fired {
-        if let Some(target) = nodes.at(key.index).target.other().cloned() {
-            nodes.unlink(target.header(), key.index);
-        }
-    }
-    let node = nodes.remove(key).expect("it was there above");
-    if node.unwinds() {
-        if let (Some(record), Some(cancelled)) = (scopes.get_mut(scope), node.cancellation()) {
-            record.rare().mark.get_or_insert(Mark {
+    tasks.scopes.unlink_wait(&tasks.nodes, node);
+    tasks.nodes.end(key, node);
+}
+
+/// A cancellation that the wait accepted for its task and never delivered, since a combinator dropped it
+/// before polling it again, is left to the scope around it: no request gets lost.
+#[cold]
+fn remove_asked(tasks: &Tasks, key: Key, node: &Node) {
+    let scope = node.scope.get();
+    tasks.scopes.unlink_wait(&tasks.nodes, node);
+    let request = node.request();
+    let directed_at = request
+        .as_ref()
+        .map_or(Key::NONE, |request| request.directed_at);
+    if node.unwinds() && scope != NIL {
+        if let Some(cancelled) = node.cancellation() {
+            tasks.scopes.at(scope).mark_if_unmarked(Mark {
                 cancelled,
-                target: node.directed_at,
+                target: directed_at,
             });
         }
     }
     // What accepted has not ended yet, and now nobody waits for that: unless the request was
     // delivered by another wait in this very step, it is as if nothing had accepted.
-    let undelivered = node.forwarded
-        && !node.fired
+    let undelivered = !node.fired()
         && tasks.delivered_in.get() != tasks.current_step()
-        && scopes.get(node.directed_at).is_some();
-    drop((nodes, scopes));
-    if let (true, Some(request)) = (undelivered, &node.request) {
-        tasks.set_must_cancel(node.directed_at, request);
+        && tasks.scopes.get(directed_at).is_some();
+    if let (true, Some(request)) = (undelivered, request) {
+        tasks.set_must_cancel(directed_at, &request.cancelled);
     }
-    // Its target may be the last reference to a value, and that runs anybody's code.
-    drop(node);
+    tasks.nodes.end(key, node);
 }
 
 /// A wait that is its own promise: one waiter, no value, no allocation.
@@ -266,11 +294,16 @@ impl Waiter {
     /// If no loop is running in this thread.
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "it can panic")]
+    #[inline]
     pub fn new() -> Waiter {
-        Waiter::in_tasks(
-            crate::event_loop::running_tasks("Waiter::new", ""),
-            Target::Itself,
-        )
+        let tasks = crate::event_loop::running_tasks("Waiter::new", "");
+        let (key, node) = tasks.nodes.insert();
+        node.begin_own();
+        Waiter {
+            tasks,
+            key,
+            timer: Cell::new(None),
+        }
     }
 
     /// Makes a waiter of the running loop that waits for `resource`, which reports of deadlocks then name:
@@ -284,18 +317,11 @@ impl Waiter {
     ///
     /// If no loop is running in this thread.
     #[track_caller]
+    #[inline]
     pub fn on(resource: Rc<dyn Resource>) -> Waiter {
-        Waiter::in_tasks(
-            crate::event_loop::running_tasks("Waiter::on", ""),
-            Target::Resource(resource),
-        )
-    }
-
-    fn in_tasks(tasks: Rc<Tasks>, target: Target) -> Waiter {
-        let key = tasks
-            .nodes
-            .borrow_mut()
-            .insert(Node::new(target, Wake::Nobody));
+        let tasks = crate::event_loop::running_tasks("Waiter::on", "");
+        let (key, node) = tasks.nodes.insert();
+        node.begin_on(resource);
         Waiter {
             tasks,
             key,
@@ -304,6 +330,7 @@ impl Waiter {
     }
 
     /// Gives the right to fire it.
+    #[inline]
     pub fn key(&self) -> WaiterKey {
         WaiterKey {
             tasks: self.tasks.clone(),
@@ -339,15 +366,14 @@ impl Waiter {
     /// })?;
     /// # Ok::<(), ouroloop::RunError>(())
     /// ```
+    #[inline]
     pub fn fire_at(&self, when: Duration) -> Result<(), LoopError> {
         let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
         if self.tasks.event_loop.is_closed() {
             return Err(LoopError::Closed);
         }
-        if let Some(node) = self.tasks.nodes.borrow_mut().get_mut(self.key) {
-            if matches!(node.target, Target::Itself | Target::Timer(_)) {
-                node.target = Target::Timer(when_ns);
-            }
+        if let Some(node) = self.tasks.nodes.get(self.key) {
+            node.set_time(when_ns);
         }
         let word = self.tasks.fire_word(self.key);
         let timer = self.tasks.event_loop.schedule_at(when_ns, word);
@@ -359,11 +385,7 @@ impl Waiter {
 
     /// Tells whether it was fired, or cancelled.
     pub fn done(&self) -> bool {
-        self.tasks
-            .nodes
-            .borrow()
-            .get(self.key)
-            .is_none_or(|node| node.fired)
+        self.tasks.nodes.get(self.key).is_none_or(Node::fired)
     }
 
     /// Tells whether it was cancelled instead of fired: whoever handed something over with it takes it
@@ -371,9 +393,8 @@ impl Waiter {
     pub fn cancelled(&self) -> bool {
         self.tasks
             .nodes
-            .borrow()
             .get(self.key)
-            .is_some_and(|node| node.target.other().is_none() && node.request.is_some())
+            .is_some_and(|node| node.is_own() && node.has_request())
     }
 }
 
@@ -418,17 +439,18 @@ pub struct WaiterKey {
 
 impl WaiterKey {
     /// Wakes whoever awaits the waiter; false if it is done or dropped already.
+    #[inline]
     pub fn fire(&self) -> bool {
         self.tasks.fire_own(self.key)
     }
 
     /// Tells whether the waiter is still there to be fired.
+    #[inline]
     pub fn is_pending(&self) -> bool {
         self.tasks
             .nodes
-            .borrow()
             .get(self.key)
-            .is_some_and(|node| !node.fired)
+            .is_some_and(|node| !node.fired())
     }
 }
 

@@ -14,7 +14,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use ouroloop_core::{ClientId, LoopId, post, running_loop_id};
 
-use crate::arena::{GENERATION_MASK, Key};
+use crate::pool::Key;
 use crate::tasks::Tasks;
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -23,28 +23,31 @@ compile_error!("a waker of ouroloop-task is a word of 64 bits; this target has s
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
 /// The waker of a task.
-pub(crate) fn of(event_loop: LoopId, client: ClientId, root: Key) -> Waker {
-    let raw = RawWaker::new(word(event_loop, client, root), &VTABLE);
+#[inline]
+pub(crate) fn of(word: u64) -> Waker {
+    let raw = RawWaker::new(ptr::without_provenance(word as usize), &VTABLE);
     // SAFETY: the contract of `RawWaker` asks that the four functions of the table be thread-safe
     // and agree on what the data is. They treat it as a number, which any thread may copy and
     // drop; `wake` reaches another thread's loop by `post` alone, which is `Sync` by its types.
     unsafe { Waker::from_raw(raw) }
 }
 
-/// Whether `waker` is the one of this task.
+/// Whether `waker` is the one with this word.
 #[inline]
-pub(crate) fn is(waker: &Waker, event_loop: LoopId, client: ClientId, root: Key) -> bool {
-    waker.data() == word(event_loop, client, root) && ptr::eq(waker.vtable(), &VTABLE)
+pub(crate) fn is(waker: &Waker, word: u64) -> bool {
+    waker.data().addr() as u64 == word && ptr::eq(waker.vtable(), &VTABLE)
 }
 
-/// 12 bits of loop, 8 of client, 20 of generation, 24 of index.
+/// What the words of all tasks of a client have in common: 12 bits of loop and 8 of client, above the
+/// 20 bits of generation and 24 of index that are the task's.
+pub(crate) fn base(event_loop: LoopId, client: ClientId) -> u64 {
+    u64::from(event_loop.index()) << 52 | u64::from(client.index()) << 44
+}
+
+/// The word of a task.
 #[inline]
-fn word(event_loop: LoopId, client: ClientId, root: Key) -> *const () {
-    let bits = u64::from(event_loop.index()) << 52
-        | u64::from(client.index()) << 44
-        | u64::from(root.generation & GENERATION_MASK) << 24
-        | u64::from(root.index);
-    ptr::without_provenance(bits as usize)
+pub(crate) fn word(base: u64, root: Key) -> u64 {
+    base | root.word() & Key::WAKER_MASK
 }
 
 fn clone(data: *const ()) -> RawWaker {
@@ -52,13 +55,20 @@ fn clone(data: *const ()) -> RawWaker {
 }
 
 fn wake(data: *const ()) {
-    let bits = data.addr() as u64;
-    let event_loop = LoopId::from_index((bits >> 52) as u16);
-    if running_loop_id() == Some(event_loop) {
-        return Tasks::wake_local(event_loop, bits);
+    let word = data.addr() as u64;
+    if !Tasks::wake_current(word) {
+        wake_other(word);
     }
-    let client = ClientId::from_index((bits >> 44 & 0xff) as u8);
-    post(event_loop, client.word(bits & 0xfff_ffff_ffff));
+}
+
+/// Wakes a task that is not the one that is being polled in this thread.
+fn wake_other(word: u64) {
+    let event_loop = LoopId::from_index((word >> 52) as u16);
+    if running_loop_id() == Some(event_loop) {
+        return Tasks::wake_local(event_loop, word);
+    }
+    let client = ClientId::from_index((word >> 44 & 0xff) as u8);
+    post(event_loop, client.word(word & Key::WAKER_MASK));
 }
 
 fn drop_nothing(_: *const ()) {}

@@ -18,12 +18,12 @@ use std::time::Duration;
 
 pub use call_graph::{CallGraph, capture_call_graph, format_call_graph, print_call_graph};
 
-use crate::arena::Key;
 use crate::cancel::for_each_wait;
+use crate::header::CellRef;
 use crate::node::Target;
+use crate::pool::Key;
 use crate::resource::ResourceState;
 use crate::scope::{RUNNING, SCHEDULED};
-use crate::task_cell::TaskObject;
 use crate::tasks::Tasks;
 
 /// Who waits for what, at one moment.
@@ -194,26 +194,23 @@ impl fmt::Debug for WaitGraph {
 }
 
 impl TaskWaits {
-    fn of(tasks: &Tasks, cell: &Rc<dyn TaskObject>, now_ns: u64) -> TaskWaits {
+    fn of(tasks: &Tasks, cell: &CellRef, now_ns: u64) -> TaskWaits {
         let info = cell.info();
         let root = info.root.get();
         let mut targets = Vec::new();
-        let timed;
-        let state = {
-            let scopes = tasks.scopes.borrow();
-            for_each_wait(&scopes, &tasks.nodes.borrow(), root, |_, node| {
-                if node.is_awaited(&scopes) {
-                    targets.push(node.target.clone());
-                }
-                false
-            });
-            timed = scopes.get(root).is_some()
-                && (scopes.below(root).iter()).any(|it| scopes.at(it.index).timer.is_some());
-            match scopes.get(root) {
-                Some(record) if record.has(RUNNING) => TaskState::Running,
-                Some(record) if record.has(SCHEDULED) => TaskState::Ready,
-                _ => TaskState::Waiting,
+        let scopes = &tasks.scopes;
+        for_each_wait(scopes, &tasks.nodes, root, |_, node| {
+            if node.is_awaited(scopes) {
+                targets.push(node.target());
             }
+            false
+        });
+        let timed = scopes.get(root).is_some()
+            && (scopes.below(root).iter()).any(|it| scopes.at(it.index()).timer.get().is_some());
+        let state = match scopes.get(root) {
+            Some(record) if record.has(RUNNING) => TaskState::Running,
+            Some(record) if record.has(SCHEDULED) => TaskState::Ready,
+            _ => TaskState::Waiting,
         };
         TaskWaits {
             id: info.id,
@@ -250,7 +247,7 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
     };
     let me = current.info().id;
     // A task, and the place in this list of the one that waits for it.
-    let mut found: Vec<(Rc<dyn TaskObject>, usize)> = vec![(current, 0)];
+    let mut found: Vec<(CellRef, usize)> = vec![(current, 0)];
     let mut seen = HashSet::from([me]);
     let mut next = 0;
     while next < found.len() && found.len() < WATCHED_TASKS_MAX {
@@ -268,31 +265,34 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
 }
 
 /// The tasks of this loop that a task awaits, directly or through promises that stand for them.
-fn awaited_by(tasks: &Tasks, root: Key) -> Vec<Rc<dyn TaskObject>> {
+fn awaited_by(tasks: &Tasks, root: Key) -> Vec<CellRef> {
     let mut left = Vec::new();
-    {
-        let scopes = tasks.scopes.borrow();
-        for_each_wait(&scopes, &tasks.nodes.borrow(), root, |_, node| {
-            if node.is_awaited(&scopes) {
-                left.extend(node.target.other().cloned());
-            }
-            false
-        });
-    }
+    for_each_wait(&tasks.scopes, &tasks.nodes, root, |_, node| {
+        if node.is_awaited(&tasks.scopes) {
+            left.extend(node.other());
+        }
+        false
+    });
     let mut cells = Vec::new();
     while let Some(awaited) = left.pop() {
         match awaited.task() {
-            Some(info) if std::ptr::eq(&*awaited.header().tasks, tasks) => {
+            Some(info) if std::ptr::eq(&**awaited.tasks(), tasks) => {
                 cells.extend(tasks.cell_of(info.root.get()));
             }
             Some(_) => {}
-            None => left.extend(awaited.depends_on().into_iter().map(|future| future.0)),
+            None => left.extend(
+                awaited
+                    .awaited()
+                    .depends_on()
+                    .into_iter()
+                    .map(|future| future.0),
+            ),
         }
     }
     cells
 }
 
-fn warn(tasks: &Tasks, found: &[(Rc<dyn TaskObject>, usize)], last: usize) {
+fn warn(tasks: &Tasks, found: &[(CellRef, usize)], last: usize) {
     let mut circle = vec![last];
     while circle[circle.len() - 1] != 0 {
         circle.push(found[circle[circle.len() - 1]].1);
@@ -340,13 +340,13 @@ fn describe(target: &Target, now_ns: u64) -> ResourceState {
             ..resource.state()
         },
         Target::Other(other) => ResourceState {
-            address: Rc::as_ptr(other).addr(),
+            address: other.address(),
             ..match other.task() {
                 Some(info) => ResourceState {
-                    tasks: vec![other.header().tasks.key_of(info.id)],
+                    tasks: vec![other.tasks().key_of(info.id)],
                     ..ResourceState::new("Task", info.created_at)
                 },
-                None => other.state(),
+                None => other.awaited().state(),
             }
         },
     }

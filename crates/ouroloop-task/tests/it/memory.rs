@@ -283,6 +283,29 @@ fn h11_memory_is_flat_while_tasks_come_and_go() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "blocks are not kept there, so that a use after the end is seen")]
+fn a_warm_loop_allocates_nothing_for_tasks_promises_waits_and_steps() {
+    let test_loop = TestLoop::new();
+    let allocations = |rounds: u32| {
+        let round = || {
+            test_loop.run(async move {
+                for round in 0..rounds {
+                    let promise = create_future();
+                    let waiting = create_task(promise.future().into_future());
+                    drop(create_task(async {}));
+                    bare_yield().await;
+                    promise.set_result(round).expect("it is pending");
+                    assert_eq!(waiting.await.expect("it ends").ok(), Some(round));
+                }
+            });
+        };
+        measure(round).count_total
+    };
+    let _warm_up = allocations(10);
+    assert_eq!(allocations(1_000), allocations(10));
+}
+
+#[test]
 fn h11_a_detached_task_that_waits_for_a_promise_that_breaks_is_freed_in_the_open_loop() {
     let test_loop = TestLoop::new();
     let left = [(); 5].map(|()| {
