@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 
-use ouroloop_core::{EventLoop, LoopRef, ScriptedSelector, VirtualClock};
+use ouroloop_core::{EventLoop, LoopRef, VirtualClock};
 use ouroloop_task::LoopTasks;
 
 use crate::Reports;
@@ -18,8 +18,6 @@ use crate::Reports;
 ///
 /// It is for tests that drive a loop from outside, several of them maybe, or look at it after the
 /// main task. For a test that is one coroutine there is `#[ouroloop::test(start_paused)]`.
-///
-/// Under Miri, which knows little of epoll, its selector is a [`ScriptedSelector`].
 ///
 /// # Panics
 ///
@@ -52,11 +50,7 @@ impl TestLoop {
     #[track_caller]
     pub fn new() -> TestLoop {
         let clock = VirtualClock::new();
-        let builder = match cfg!(miri) {
-            true => EventLoop::builder().selector(Box::new(ScriptedSelector::new(clock.clone()))),
-            false => EventLoop::builder(),
-        };
-        let event_loop = match builder.clock(clock).debug(false).build() {
+        let event_loop = match EventLoop::builder().clock(clock).debug(false).build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("no loop can be made for this test: {error}"),
         };

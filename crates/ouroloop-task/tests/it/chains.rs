@@ -12,10 +12,10 @@ use ouroloop_testkit::{TestLoop, run_iterations, running_loop};
 
 use crate::support::on_a_small_stack;
 
-const CALLBACKS: usize = if cfg!(miri) { 300 } else { 1_000_000 };
-const TASKS: usize = if cfg!(miri) { 300 } else { 100_000 };
+const CALLBACKS: usize = if cfg!(miri) { 100 } else { 1_000_000 };
+const TASKS: usize = if cfg!(miri) { 100 } else { 100_000 };
 /// Reports of pending tasks take their time.
-const PENDING: usize = if cfg!(miri) { 300 } else { 200_000 };
+const PENDING: usize = if cfg!(miri) { 100 } else { 200_000 };
 
 /// Promises of which each is set by the callback of the one before; the first and the last.
 fn chain_of_promises(test_loop: &TestLoop, count: usize) -> (Promise<usize>, PromiseFuture<usize>) {

@@ -308,7 +308,6 @@ fn a_delegate_that_names_its_own_promise_is_refused_there() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "waits for another thread in the selector")]
 fn a_remote_setter_wakes_the_loop() {
     run(async {
         let promise = create_future();
@@ -327,7 +326,6 @@ fn a_remote_setter_wakes_the_loop() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "waits for another thread in the selector")]
 fn a_remote_setter_that_is_dropped_in_a_thread_breaks_the_promise() {
     run(async {
         let promise = create_future::<()>();

@@ -195,7 +195,6 @@ fn a_closed_loop_does_not_run() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "a scripted selector finds the deadlock in its own way")]
 fn a_program_that_can_never_go_on_is_told_so_and_can_be_rescued() {
     let test_loop = TestLoop::new();
     let promise = test_loop.create_future::<u32>().expect("it is open");

@@ -28,7 +28,6 @@ fn close_within(body: impl FnOnce(&dyn Fn()) + 'static) -> Result<(), TaskError>
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "needs a selector of the system")]
 fn a_task_that_closes_its_own_loop_keeps_what_it_borrows_and_ends_with_the_poll() {
     let text = Rc::new(Cell::new(0));
     let seen = text.clone();
@@ -45,7 +44,6 @@ fn a_task_that_closes_its_own_loop_keeps_what_it_borrows_and_ends_with_the_poll(
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "needs a selector of the system")]
 fn a_destructor_that_closes_the_loop_of_its_task_is_run_once() {
     struct Closer(ouroloop_core::EventLoop, Rc<Cell<u32>>);
     impl Drop for Closer {
@@ -99,7 +97,6 @@ fn a_handle_of_a_scope_that_is_gone_never_cancels_another() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "needs a selector of the system")]
 fn the_remote_setter_of_a_closed_loop_keeps_nothing() {
     let event_loop = new_event_loop().expect("a loop can be had");
     let promise = event_loop.create_future::<Rc<()>>().expect("it is open");
@@ -114,7 +111,6 @@ fn the_remote_setter_of_a_closed_loop_keeps_nothing() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "needs a selector of the system")]
 fn setting_a_promise_of_a_closed_loop_from_afar_is_refused() {
     let event_loop = new_event_loop().expect("a loop can be had");
     let promise = event_loop.create_future::<u32>().expect("it is open");

@@ -34,7 +34,6 @@ async fn until(flag: Arc<AtomicBool>, wakers: mpsc::Sender<Waker>) -> usize {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "waits for another thread in the selector")]
 fn a_waker_wakes_a_loop_that_sleeps() {
     let event_loop = real_loop();
     let flag = Arc::new(AtomicBool::new(false));
@@ -54,10 +53,9 @@ fn a_waker_wakes_a_loop_that_sleeps() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "waits for another thread in the selector")]
 fn no_wake_is_lost_between_many_threads_and_many_tasks() {
-    const TASKS: usize = 50;
-    const ROUNDS: usize = 40;
+    const TASKS: usize = if cfg!(miri) { 5 } else { 50 };
+    const ROUNDS: usize = if cfg!(miri) { 4 } else { 40 };
     let event_loop = real_loop();
     let (send, receive) = mpsc::channel::<(Waker, Arc<AtomicBool>)>();
     let receive = Arc::new(Mutex::new(receive));
@@ -157,10 +155,10 @@ fn a_wake_of_the_own_thread_while_the_loop_does_not_run_counts_too() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "waits for another thread in the selector")]
 fn wakes_while_the_loop_stops_and_runs_again_are_kept() {
+    const ROUNDS: usize = if cfg!(miri) { 3 } else { 50 };
     let event_loop = real_loop();
-    for _ in 0..50 {
+    for _ in 0..ROUNDS {
         let flag = Arc::new(AtomicBool::new(false));
         let (send, receive) = mpsc::channel();
         let task = event_loop
@@ -202,9 +200,9 @@ fn a_waker_may_outlive_its_loop() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many threads")]
 fn wakes_race_with_the_close_of_the_loop() {
-    for _ in 0..100 {
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 100 };
+    for _ in 0..ROUNDS {
         let test_loop = TestLoop::new();
         let waker = test_loop.run(own_waker());
         let go = Arc::new(AtomicBool::new(false));

@@ -356,11 +356,13 @@ fn a_holder_of_another_loop_is_not_taken_for_a_task_of_this_one() {
 
 #[test]
 fn a_graph_with_many_cycles_is_written_in_no_time() {
+    // More tasks than a text shows, in any case.
+    const CYCLES: usize = if cfg!(miri) { 25 } else { 2_000 };
     let world = TestLoop::new();
     let begun = std::time::Instant::now();
     world.run(async {
         let mut all = Vec::new();
-        for _ in 0..2_000 {
+        for _ in 0..CYCLES {
             let keys = Rc::new(RefCell::new((0, 0)));
             let make = |of_other: fn(&(u64, u64)) -> u64| {
                 let keys = keys.clone();
@@ -376,16 +378,16 @@ fn a_graph_with_many_cycles_is_written_in_no_time() {
         }
         bare_yield().await;
         let graph = get_running_loop().expect("it runs").wait_graph();
-        assert_eq!(graph.cycles().len(), 2_000);
+        assert_eq!(graph.cycles().len(), CYCLES);
         assert_eq!(graph.to_string().matches("\ntask ").count(), 49);
-        assert_eq!(graph.to_dot().matches("shape=box").count(), 4_001);
+        assert_eq!(graph.to_dot().matches("shape=box").count(), 2 * CYCLES + 1);
         for task in all {
             task.cancel();
         }
     });
-    // A look at each cycle for each task took a minute.
+    // A look at each cycle for each task took a minute. Miri's clock counts instructions.
     assert!(
-        begun.elapsed() < Duration::from_secs(20),
+        cfg!(miri) || begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
