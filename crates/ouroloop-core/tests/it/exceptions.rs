@@ -12,7 +12,7 @@ use tracing::Level;
 use crate::support::{DropFlag, build, logged, on_every_loop, virtual_loop};
 
 #[test]
-fn a_callback_that_panics_is_reported_and_its_batch_goes_on() {
+fn h12_a_callback_that_panics_is_reported_and_its_batch_goes_on() {
     on_every_loop(|event_loop| {
         let log = Log::default();
         let reports = Reports::of(event_loop);

@@ -67,7 +67,7 @@ fn drain_does_not_suspend_below_the_high_water_mark() {
 }
 
 #[test]
-fn drain_waits_until_the_queue_is_at_the_low_water_mark() {
+fn h26_drain_waits_until_the_queue_is_at_the_low_water_mark() {
     run(async {
         let (_reader, writer, peer) = pair().await;
         writer.set_write_buffer_limits(1000, 10).unwrap();
