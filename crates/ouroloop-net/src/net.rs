@@ -22,6 +22,7 @@ use ouroloop_core::{
     running_loop_id, with_running,
 };
 
+use crate::buffer::Spare;
 use crate::error::NetError;
 use crate::resolve::Lookups;
 
@@ -42,6 +43,9 @@ pub(crate) struct Net {
     client: Cell<Option<ClientId>>,
     turns: RefCell<BTreeMap<u64, Rc<dyn Turn>>>,
     last_number: Cell<u64>,
+    /// An iteration in which something was read or written, and the time when that began.
+    noted: Cell<(u64, u64)>,
+    spare: Spare,
     lookups: Lookups,
 }
 
@@ -69,6 +73,8 @@ impl Net {
             client: Cell::new(None),
             turns: RefCell::new(BTreeMap::new()),
             last_number: Cell::new(0),
+            noted: Cell::new((u64::MAX, 0)),
+            spare: Spare::default(),
             lookups: Lookups::new(),
         });
         net.client
@@ -87,8 +93,24 @@ impl Net {
         &self.event_loop
     }
 
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
+    }
+
     pub(crate) fn lookups(&self) -> &Lookups {
         &self.lookups
+    }
+
+    /// Notes the time, at the first call in each iteration: so the clock is read once for all sockets.
+    pub(crate) fn note_time(&self, iteration: u64) {
+        if self.noted.get().0 != iteration {
+            self.noted.set((iteration, self.event_loop.time_ns()));
+        }
+    }
+
+    /// How long ago that was.
+    pub(crate) fn time_since_noted_ns(&self) -> u64 {
+        self.event_loop.time_ns() - self.noted.get().1
     }
 
     /// Keeps what `make` makes of its number, until it leaves.
@@ -156,6 +178,10 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
     pub(crate) fn event_loop(&self) -> &LoopRef {
         &self.net.event_loop
     }

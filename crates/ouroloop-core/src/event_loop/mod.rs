@@ -217,6 +217,7 @@ impl LoopRef {
     }
 
     /// Tells whether the loop was closed.
+    #[inline]
     pub fn is_closed(&self) -> bool {
         self.0.closed.get()
     }

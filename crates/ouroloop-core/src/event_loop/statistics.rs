@@ -68,4 +68,10 @@ impl LoopRef {
             io_sources: inner.io_count.get(),
         }
     }
+
+    /// Gives how many iterations have begun: [`Statistics::iterations`] alone, for those who ask often.
+    #[inline]
+    pub fn iteration(&self) -> u64 {
+        self.inner().counters.iterations.get()
+    }
 }

@@ -118,6 +118,12 @@ impl<T> IoSource<T> {
         self.state.write.clear();
     }
 
+    /// Takes out who waits to read: whoever closes `io` under a reader has to wake it, as dropping the
+    /// source wakes nobody.
+    pub fn take_read_waker(&self) -> Option<Waker> {
+        self.state.read.waker.take()
+    }
+
     /// Tells whether the kernel has said that the peer will write no more, or that there is an error.
     pub fn read_closed(&self) -> bool {
         self.state.read.closed.get()

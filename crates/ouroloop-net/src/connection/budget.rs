@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use ouroloop_core::LoopRef;
+use crate::net::Net;
 
 const CALLS_MAX: u32 = 16;
 const TIME_MAX_NS: u64 = 1_000_000;
@@ -16,53 +16,79 @@ pub(super) struct Budget {
     /// The iteration that the rest is about.
     iteration: Cell<u64>,
     calls: Cell<u32>,
-    since_ns: Cell<u64>,
 }
 
 impl Budget {
     /// Counts a call of the operating system in this iteration.
-    pub(super) fn spend(&self, event_loop: &LoopRef) {
-        let iteration = event_loop.statistics().iterations;
+    pub(super) fn spend(&self, net: &Net) {
+        let iteration = net.event_loop().iteration();
         if self.iteration.replace(iteration) != iteration {
             self.calls.set(0);
-            self.since_ns.set(event_loop.time_ns());
+            net.note_time(iteration);
         }
         self.calls.set(self.calls.get() + 1);
     }
 
-    /// Whether so many calls were made in this iteration that others should have their turn.
-    pub(super) fn calls_spent(&self, event_loop: &LoopRef) -> bool {
-        self.calls.get() >= CALLS_MAX && self.iteration.get() == event_loop.statistics().iterations
+    /// Leaves nothing for this iteration, in which something was spent.
+    pub(super) fn exhaust(&self) {
+        self.calls.set(CALLS_MAX);
     }
 
-    /// The same, or so much time has gone by since the first call.
-    pub(super) fn spent(&self, event_loop: &LoopRef) -> bool {
-        let some =
-            self.calls.get() > 0 && self.iteration.get() == event_loop.statistics().iterations;
-        some && (self.calls.get() >= CALLS_MAX
-            || event_loop.time_ns() - self.since_ns.get() >= TIME_MAX_NS)
+    /// Whether so many calls were made in this iteration that others should have their turn.
+    pub(super) fn calls_spent(&self, net: &Net) -> bool {
+        self.calls.get() >= CALLS_MAX && self.iteration.get() == net.event_loop().iteration()
+    }
+
+    /// The same, or so much time has gone by since the iteration began to read or write. The first
+    /// call of each iteration is always free.
+    pub(super) fn spent(&self, net: &Net) -> bool {
+        let some = self.calls.get() > 0 && self.iteration.get() == net.event_loop().iteration();
+        some && (self.calls.get() >= CALLS_MAX || net.time_since_noted_ns() >= TIME_MAX_NS)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ouroloop_core::new_event_loop;
+    use std::time::Duration;
+
+    use ouroloop_core::{EventLoop, VirtualClock, new_event_loop};
 
     use super::*;
 
     #[test]
     fn a_budget_is_for_one_iteration() {
         let event_loop = new_event_loop().unwrap();
+        let net = Net::of(&event_loop).unwrap();
         let budget = Budget::default();
-        assert!(!budget.spent(&event_loop), "nothing was spent yet");
+        assert!(!budget.spent(&net), "nothing was spent yet");
         for _ in 0..CALLS_MAX {
-            assert!(!budget.calls_spent(&event_loop));
-            budget.spend(&event_loop);
+            assert!(!budget.calls_spent(&net));
+            budget.spend(&net);
         }
-        assert!(budget.calls_spent(&event_loop) && budget.spent(&event_loop));
+        assert!(budget.calls_spent(&net) && budget.spent(&net));
         event_loop.call_soon(|| {}).unwrap();
         event_loop.run_once().unwrap();
-        assert!(!budget.calls_spent(&event_loop) && !budget.spent(&event_loop));
+        assert!(!budget.calls_spent(&net) && !budget.spent(&net));
+        event_loop.close().unwrap();
+    }
+
+    #[test]
+    fn the_time_of_an_iteration_is_shared_and_leaves_each_one_call() {
+        let event_loop = EventLoop::builder()
+            .clock(VirtualClock::new())
+            .build()
+            .unwrap();
+        let net = Net::of(&event_loop).unwrap();
+        let (first, second) = (Budget::default(), Budget::default());
+        first.spend(&net);
+        event_loop
+            .virtual_clock()
+            .unwrap()
+            .advance(Duration::from_nanos(TIME_MAX_NS));
+        assert!(first.spent(&net));
+        assert!(!second.spent(&net), "its first call");
+        second.spend(&net);
+        assert!(second.spent(&net));
         event_loop.close().unwrap();
     }
 }

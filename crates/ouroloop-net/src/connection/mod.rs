@@ -30,9 +30,10 @@ use std::task::Waker;
 use ouroloop_core::{IoSource, LoopRef};
 
 use self::budget::Budget;
+pub(crate) use self::read::Readable;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::write::WaterMarks;
-use crate::buffer::ByteQueue;
+use crate::buffer::{ByteQueue, Spare};
 use crate::error::{NetError, again};
 use crate::net::{Net, Seat, Turn};
 use crate::reader::StreamReader;
@@ -47,6 +48,7 @@ pub(crate) struct Connection {
     /// A read would block, for all that is known.
     drained: Cell<bool>,
     read_budget: Budget,
+    /// Who reads while the connection is closing. Before, the socket knows who reads.
     read_waker: Cell<Option<Waker>>,
     read_eof: Cell<bool>,
     reader_dropped: Cell<bool>,
@@ -117,6 +119,11 @@ impl Connection {
         self.on_lost.set(Some(Box::new(f)));
     }
 
+    /// Memory for its queues.
+    pub(crate) fn spare(&self) -> &Spare {
+        self.seat.net().spare()
+    }
+
     pub(crate) fn event_loop(&self) -> &LoopRef {
         self.seat.event_loop()
     }
@@ -157,6 +164,19 @@ impl Connection {
             self.check_loop()?;
         }
         self.check_loss()
+    }
+
+    /// # Errors
+    ///
+    /// What every use of a stream asks first: [`NetError::LoopClosed`], and the error that the
+    /// connection was lost with.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), NetError> {
+        if self.lost.get() || self.event_loop().is_closed() {
+            self.check_loop()?;
+            self.check_loss()?;
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -221,6 +241,7 @@ impl Connection {
         self.loss.replace(error);
         self.outgoing.borrow_mut().clear();
         let socket = self.socket.take();
+        let reader = socket.as_ref().and_then(|it| it.take_read_waker());
         drop(socket);
         self.seat.leave();
         self.drainers.release();
@@ -230,7 +251,7 @@ impl Connection {
             on_lost();
         }
         // Last, since a foreign waker may panic.
-        if let Some(waker) = self.read_waker.take() {
+        for waker in [reader, self.read_waker.take()].into_iter().flatten() {
             waker.wake();
         }
     }

@@ -2,10 +2,14 @@
 //!
 //! A read tries the socket first, and waits for readiness only when that would have blocked. A short
 //! read has taken all there was, unless the peer has closed its side: then the end is still to be
-//! read, and no further event would tell of it.
+//! read, no further event would tell of it, and the source stays ready.
+//!
+//! To read is two steps, so that whoever reads needs memory only in between:
+//! [`poll_read_ready`](Connection::poll_read_ready) and [`try_read`](Connection::try_read), in turns until the latter
+//! has something.
 
 use std::io::{self, Read};
-use std::task::{Poll, Waker, ready};
+use std::task::{Poll, Waker};
 
 use super::Connection;
 use crate::error::NetError;
@@ -13,42 +17,68 @@ use crate::error::NetError;
 /// What `discard_received` reads at most: twice the usual limit.
 const DISCARD_MAX: usize = 128 * 1024;
 
+/// What the reader of a connection is told when it need not wait.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Readable {
+    /// A read is worth trying.
+    Maybe,
+    /// Nothing will come any more: the peer has closed its side, or this one was closed.
+    End,
+}
+
 impl Connection {
-    /// Reads into `buffer`, which is not empty: 0 at the end, if the peer has closed its side or
-    /// this one was closed.
-    pub(crate) fn poll_read(
-        &self,
-        buffer: &mut [u8],
-        waker: &Waker,
-    ) -> Poll<Result<usize, NetError>> {
+    /// Waits until a read is worth trying.
+    #[inline]
+    pub(crate) fn poll_read_ready(&self, waker: &Waker) -> Poll<Result<Readable, NetError>> {
+        if self.closing.get() || self.read_eof.get() || self.event_loop().is_closed() {
+            return self.poll_read_end(waker);
+        }
+        if self.drained.get() && self.poll_source(waker)?.is_pending() {
+            return Poll::Pending;
+        }
+        if self.read_budget.spent(self.seat.net()) {
+            waker.wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Readable::Maybe))
+    }
+
+    /// One call of the operating system, which [`poll_read_ready`](Self::poll_read_ready) has found worth trying,
+    /// into `buffer`, which is not empty. `None` if there was nothing after all, or what has happened is for
+    /// `poll_read_ready` to say.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> Option<usize> {
         debug_assert!(!buffer.is_empty(), "0 bytes read would look like the end");
-        loop {
-            self.check_loop()?;
-            self.check_loss()?;
-            let Some(socket) = self.socket() else {
-                return Poll::Ready(Ok(0));
+        self.read_budget.spend(self.seat.net());
+        let result = {
+            // Borrowed for the call of the kernel only.
+            let socket = self.socket.borrow();
+            let socket = socket.as_ref()?;
+            let result = socket.get_ref().read(buffer);
+            let drained = match &result {
+                Ok(count) => (1..buffer.len()).contains(count),
+                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
             };
-            if self.read_eof.get() {
-                return Poll::Ready(Ok(0));
-            }
-            if self.closing.get() {
-                // Reading has ended; the end comes when the descriptor is closed.
-                self.remember_reader(waker);
-                return Poll::Pending;
-            }
-            if self.drained.get() && !socket.read_closed() {
-                if socket.poll_readable(waker).is_pending() {
-                    // The socket forgets its wakers when it goes.
-                    self.remember_reader(waker);
-                    return Poll::Pending;
+            if drained {
+                socket.clear_readable();
+                self.drained.set(true);
+                if result.is_err() && socket.read_closed() {
+                    // Said to be closed, and yet not: look again, but let others have their turn.
+                    self.read_budget.exhaust();
                 }
-                self.drained.set(false);
-                continue;
             }
-            return Poll::Ready(match ready!(self.try_read(buffer, waker)) {
-                Some(result) => result,
-                None => continue,
-            });
+            result
+        };
+        match result {
+            Ok(0) => {
+                self.read_eof.set(true);
+                None
+            }
+            Ok(count) => Some(count),
+            Err(error) if is_passing(&error) => None,
+            Err(error) => {
+                self.lose(Some(error));
+                None
+            }
         }
     }
 
@@ -61,46 +91,30 @@ impl Connection {
         }
     }
 
-    /// One call of the operating system. `None` if another look at the state is needed.
-    fn try_read(&self, buffer: &mut [u8], waker: &Waker) -> Poll<Option<Result<usize, NetError>>> {
+    #[cold]
+    fn poll_read_end(&self, waker: &Waker) -> Poll<Result<Readable, NetError>> {
+        self.check()?;
+        if self.lost.get() || self.read_eof.get() {
+            return Poll::Ready(Ok(Readable::End));
+        }
+        // Reading has ended; the end comes when the descriptor is closed.
+        self.remember_reader(waker);
+        Poll::Pending
+    }
+
+    fn poll_source(&self, waker: &Waker) -> Result<Poll<()>, NetError> {
+        // Counted, since a waker that is replaced is dropped, which is the user's code.
         let Some(socket) = self.socket() else {
-            return Poll::Ready(None);
+            return Ok(Poll::Ready(()));
         };
-        if self.read_budget.spent(self.event_loop()) {
-            waker.wake_by_ref();
-            return Poll::Pending;
-        }
-        self.read_budget.spend(self.event_loop());
-        let result = socket.get_ref().read(buffer);
-        match result {
-            Ok(0) => {
-                self.read_eof.set(true);
-                Poll::Ready(Some(Ok(0)))
+        Ok(match socket.poll_readable(waker) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(result) => {
+                result?;
+                self.drained.set(false);
+                Poll::Ready(())
             }
-            Ok(count) => {
-                if count < buffer.len() && !socket.read_closed() {
-                    socket.clear_readable();
-                    self.drained.set(true);
-                }
-                Poll::Ready(Some(Ok(count)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                socket.clear_readable();
-                self.drained.set(true);
-                if socket.read_closed() {
-                    // Said to be closed, and yet not: look again, but let others have their turn.
-                    waker.wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(None)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Poll::Ready(None),
-            Err(error) => {
-                drop(socket);
-                self.lose(Some(error));
-                Poll::Ready(None)
-            }
-        }
+        })
     }
 
     /// Reads away what nobody will read, as far as it has come, before the descriptor is closed.
@@ -132,4 +146,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether the next attempt may do better.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }

@@ -54,10 +54,10 @@ impl Connection {
             if rest.is_empty() || self.lost.get() {
                 return Ok(());
             }
-            self.outgoing.borrow_mut().append(rest);
+            self.outgoing.borrow_mut().append(rest, self.spare());
             self.arm();
         } else {
-            self.outgoing.borrow_mut().append(rest);
+            self.outgoing.borrow_mut().append(rest, self.spare());
         }
         self.pause_if_high();
         Ok(())
@@ -91,9 +91,8 @@ impl Connection {
 
     /// Waits while the queue is too long: see [`StreamWriter::drain`](crate::StreamWriter::drain).
     pub(crate) async fn drain(&self) -> Result<(), NetError> {
-        self.check_loop()?;
-        self.check_loss()?;
-        if self.closing.get() || self.write_budget.calls_spent(self.event_loop()) {
+        self.check()?;
+        if self.closing.get() || self.write_budget.calls_spent(self.seat.net()) {
             bare_yield().await;
         }
         if self.lost.get() {
@@ -160,6 +159,7 @@ impl Connection {
     }
 
     fn all_is_sent(&self) {
+        self.outgoing.borrow_mut().rest_if_empty(self.spare());
         self.flushers.release();
         if self.closing.get() {
             self.discard_received();
@@ -195,29 +195,31 @@ impl Connection {
     /// Offers `data` to the kernel, and returns how much of it was taken. A short count means that
     /// it takes no more for now.
     fn send(&self, data: &[u8]) -> usize {
-        let Some(socket) = self.socket() else {
-            return 0;
-        };
         let mut sent = 0;
-        while sent < data.len() {
-            self.write_budget.spend(self.event_loop());
-            match socket.get_ref().write(&data[sent..]) {
+        let error = loop {
+            self.write_budget.spend(self.seat.net());
+            // Borrowed for the call of the kernel only.
+            let socket = self.socket.borrow();
+            let Some(socket) = socket.as_ref() else {
+                return 0;
+            };
+            let error = match socket.get_ref().write(data) {
                 Ok(count) => {
-                    sent += count;
-                    // A short count is the kernel's way to say that it is full.
-                    break;
+                    sent = count;
+                    None
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    drop(socket);
-                    self.lose(Some(error));
-                    return sent;
-                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                Err(error) => Some(error),
+            };
+            // A short count is the kernel's way to say that it is full.
+            if sent < data.len() {
+                socket.clear_writable();
             }
-        }
-        if sent < data.len() {
-            socket.clear_writable();
+            break error;
+        };
+        if error.is_some() {
+            self.lose(error);
         }
         sent
     }

@@ -57,6 +57,11 @@ impl Stream for Lines<'_> {
         if this.ended {
             return Poll::Ready(None);
         }
+        if this.search.is_new() {
+            if let Some(line) = this.reader.line_in_buffer() {
+                return Poll::Ready(Some(Ok(line)));
+            }
+        }
         let line = ready!(this.reader.poll_line(cx, &mut this.search));
         this.search.restart();
         this.ended = match &line {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 pub use self::lines::Lines;
 use self::until::Search;
 use crate::buffer::ByteQueue;
-use crate::connection::Connection;
+use crate::connection::{Connection, Readable};
 use crate::error::NetError;
 
 const READ_SIZE_MIN: usize = 4 * 1024;
@@ -135,7 +135,47 @@ impl StreamReader {
         if limit > 0 && self.buffer.is_empty() && !self.eof {
             self.fill().await?;
         }
-        Ok(self.buffer.take(limit))
+        Ok(self.take(limit))
+    }
+
+    /// Reads what there is into memory of the caller, at least one byte, and gives how many; 0 at the end of the
+    /// stream, and if `target` is empty. It allocates nothing, and what is at least 4 KiB is filled by the kernel,
+    /// without the buffer between.
+    ///
+    /// The name is that of Python's raw streams; asyncio's `StreamReader` has only [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// As for [all reads](StreamReader#errors).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost; `target` is as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ouroloop::{NetError, open_connection, start_server};
+    /// # ouroloop::run(async {
+    /// # let greet = async |_, writer: ouroloop::StreamWriter| writer.write(b"hello");
+    /// # let server = start_server(greet, "127.0.0.1", 0).await?;
+    /// # let port = server.local_addrs()[0].port();
+    /// let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
+    /// let mut buffer = [0; 4096];
+    /// let mut sum = 0;
+    /// loop {
+    ///     match reader.readinto(&mut buffer).await? {
+    ///         0 => break,
+    ///         count => sum += buffer[..count].iter().map(|&byte| u64::from(byte)).sum::<u64>(),
+    ///     }
+    /// }
+    /// assert_eq!(sum, 532);
+    /// # Ok::<_, NetError>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn readinto(&mut self, target: &mut [u8]) -> Result<usize, NetError> {
+        poll_fn(|cx| self.poll_into(cx, target)).await
     }
 
     /// Reads until the peer closes its side, however much that is: asyncio's `read()`.
@@ -171,7 +211,7 @@ impl StreamReader {
         while !self.eof {
             self.fill().await?;
         }
-        Ok(self.buffer.take_all())
+        Ok(self.take_all())
     }
 
     /// Reads `count` bytes, whatever the limit is: asyncio's `readexactly`.
@@ -206,13 +246,13 @@ impl StreamReader {
         while self.buffer.len() < count {
             if self.eof {
                 return Err(NetError::IncompleteRead {
-                    partial: self.buffer.take_all(),
+                    partial: self.take_all(),
                     expected: Some(count),
                 });
             }
             self.fill().await?;
         }
-        Ok(self.buffer.take(count))
+        Ok(self.take(count))
     }
 
     /// Reads a line, with its `\n`; what is left, without one, at the end of the stream; empty when
@@ -244,6 +284,9 @@ impl StreamReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn readline(&mut self) -> Result<Vec<u8>, NetError> {
+        if let Some(line) = self.line_in_buffer() {
+            return Ok(line);
+        }
         let mut search = Search::newline();
         poll_fn(|cx| self.poll_line(cx, &mut search)).await
     }
@@ -308,7 +351,7 @@ impl StreamReader {
     pub async fn readuntil_any(&mut self, separators: &[&[u8]]) -> Result<Vec<u8>, NetError> {
         let mut search = Search::new(separators)?;
         let end = poll_fn(|cx| self.poll_until(cx, &mut search)).await?;
-        Ok(self.buffer.take(end))
+        Ok(self.take(end))
     }
 
     /// Gives the lines as a stream, up to the end: asyncio's `async for line in reader`.
@@ -361,17 +404,85 @@ impl StreamReader {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NetError>> {
-        let space = self.buffer.space(self.read_size);
-        match ready!(self.connection.poll_read(space, cx.waker()))? {
-            0 => self.eof = true,
-            count => {
+        loop {
+            match self.connection.poll_read_ready(cx.waker()) {
+                Poll::Ready(Ok(Readable::Maybe)) => {}
+                Poll::Ready(Ok(Readable::End)) => {
+                    self.eof = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.buffer.rest(self.connection.spare());
+                    return Poll::Pending;
+                }
+            }
+            let space = self.buffer.space(self.read_size, self.connection.spare());
+            if let Some(count) = self.connection.try_read(space) {
                 self.buffer.filled(count);
                 if count == self.read_size {
                     self.read_size = (2 * count).min(READ_SIZE_MAX);
                 }
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+    }
+
+    fn poll_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut [u8],
+    ) -> Poll<Result<usize, NetError>> {
+        self.check()?;
+        if target.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.buffer.is_empty() && !self.eof {
+            if target.len() >= READ_SIZE_MIN {
+                return self.poll_past_buffer(cx, target);
+            }
+            ready!(self.poll_fill(cx))?;
+        }
+        let count = target.len().min(self.buffer.len());
+        target[..count].copy_from_slice(&self.buffer.as_slice()[..count]);
+        self.consume_buffer(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Reads into `target`, which is not empty; the buffer is.
+    fn poll_past_buffer(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut [u8],
+    ) -> Poll<Result<usize, NetError>> {
+        loop {
+            match ready!(self.connection.poll_read_ready(cx.waker()))? {
+                Readable::Maybe => {}
+                Readable::End => {
+                    self.eof = true;
+                    return Poll::Ready(Ok(0));
+                }
+            }
+            if let Some(count) = self.connection.try_read(target) {
+                return Poll::Ready(Ok(count));
+            }
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let taken = self.buffer.take(count);
+        self.buffer.rest_if_empty(self.connection.spare());
+        taken
+    }
+
+    fn consume_buffer(&mut self, count: usize) {
+        self.buffer.consume(count);
+        self.buffer.rest_if_empty(self.connection.spare());
+    }
+
+    fn take_all(&mut self) -> Vec<u8> {
+        self.take(usize::MAX)
     }
 
     /// Looks for a separator, and gives the place where it ends.
@@ -387,12 +498,21 @@ impl StreamReader {
             }
             if self.eof {
                 return Poll::Ready(Err(NetError::IncompleteRead {
-                    partial: self.buffer.take_all(),
+                    partial: self.take_all(),
                     expected: None,
                 }));
             }
             ready!(self.poll_fill(cx))?;
         }
+    }
+
+    /// The next line, if it is in the buffer and short enough: what most lines cost.
+    #[inline]
+    fn line_in_buffer(&mut self) -> Option<Vec<u8>> {
+        self.check().ok()?;
+        let line = self.buffer.take_line(self.limit)?;
+        self.buffer.rest_if_empty(self.connection.spare());
+        Some(line)
     }
 
     fn poll_line(
@@ -401,13 +521,13 @@ impl StreamReader {
         search: &mut Search<'_>,
     ) -> Poll<Result<Vec<u8>, NetError>> {
         Poll::Ready(match ready!(self.poll_until(cx, search)) {
-            Ok(end) => Ok(self.buffer.take(end)),
+            Ok(end) => Ok(self.take(end)),
             Err(NetError::IncompleteRead { partial, .. }) => Ok(partial),
             Err(NetError::LimitOverrun { consumed }) => {
                 if self.buffer.as_slice().get(consumed) == Some(&b'\n') {
-                    self.buffer.consume(consumed + 1);
+                    self.consume_buffer(consumed + 1);
                 } else {
-                    self.buffer.clear();
+                    self.consume_buffer(self.buffer.len());
                 }
                 Err(NetError::LineTooLong { limit: self.limit })
             }
@@ -415,9 +535,9 @@ impl StreamReader {
         })
     }
 
+    #[inline]
     fn check(&self) -> Result<(), NetError> {
-        self.connection.check_loop()?;
-        self.connection.check_loss()
+        self.connection.check()
     }
 }
 

@@ -88,6 +88,11 @@ impl<'a> Search<'a> {
         self.offset = 0;
     }
 
+    /// Tells whether it has not come anywhere.
+    pub(super) fn is_new(&self) -> bool {
+        self.offset == 0
+    }
+
     fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
         let rest = &bytes[self.offset..];
         let found = match &self.needles {

@@ -2,6 +2,8 @@
 
 mod support;
 
+/// What reading and writing allocate.
+mod allocation;
 /// `close`, `write_eof`, `abort`, dropping, and what the peer's end does (H9).
 mod closing;
 /// `open_connection`.
