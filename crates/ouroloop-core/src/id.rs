@@ -5,6 +5,7 @@
 //! client's own.
 
 use std::fmt;
+use std::num::{NonZeroU8, NonZeroU64};
 
 /// Names an open loop within the process, in 12 bits.
 ///
@@ -60,14 +61,17 @@ impl LoopId {
 /// assert_eq!((word.client().index(), word.payload()), (3, 42));
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
-pub struct ClientId(pub(crate) u8);
+pub struct ClientId(
+    /// One more than the index.
+    NonZeroU8,
+);
 
 impl ClientId {
     /// How many clients a loop can have.
-    pub const COUNT: usize = 255;
+    pub const COUNT: usize = 254;
 
     /// The id that is left, which no client has and nobody can make: the loop's own.
-    pub(crate) const OF_LOOP: ClientId = ClientId(u8::MAX);
+    pub(crate) const OF_LOOP: ClientId = ClientId(NonZeroU8::MAX);
 
     /// Makes the id with this index; one that was never registered names nobody.
     ///
@@ -78,15 +82,15 @@ impl ClientId {
     pub fn from_index(index: u8) -> ClientId {
         assert!(
             (index as usize) < ClientId::COUNT,
-            "a client's id is below 255"
+            "a client's id is below 254"
         );
-        ClientId(index)
+        ClientId(NonZeroU8::MIN.saturating_add(index))
     }
 
     /// Gives the index.
     #[inline]
     pub fn index(self) -> u8 {
-        self.0
+        self.0.get() - 1
     }
 
     /// Makes a word of this client; `payload` has 56 bits.
@@ -95,9 +99,9 @@ impl ClientId {
     ///
     /// If `payload` is above [`ClientWord::PAYLOAD_MAX`], where debug assertions are on.
     #[inline]
-    pub const fn word(self, payload: u64) -> ClientWord {
+    pub fn word(self, payload: u64) -> ClientWord {
         debug_assert!(payload <= ClientWord::PAYLOAD_MAX, "a payload has 56 bits");
-        ClientWord((self.0 as u64) << ClientWord::PAYLOAD_BITS | payload)
+        ClientWord(NonZeroU64::from(self.0) | payload << ClientWord::CLIENT_BITS)
     }
 }
 
@@ -112,30 +116,55 @@ impl ClientId {
 /// assert_eq!(word.payload(), (1 << 56) - 1);
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash)]
-pub struct ClientWord(u64);
+pub struct ClientWord(
+    /// The payload above, the client below: it is the shorter way to either.
+    NonZeroU64,
+);
 
 impl ClientWord {
-    const PAYLOAD_BITS: u32 = 56;
+    const CLIENT_BITS: u32 = 8;
 
     /// The greatest payload.
-    pub const PAYLOAD_MAX: u64 = (1 << Self::PAYLOAD_BITS) - 1;
+    pub const PAYLOAD_MAX: u64 = u64::MAX >> Self::CLIENT_BITS;
+
+    /// A word of the loop's own.
+    pub(crate) const fn of_loop(payload: u64) -> ClientWord {
+        match NonZeroU64::new(payload << Self::CLIENT_BITS | ClientId::OF_LOOP.0.get() as u64) {
+            Some(word) => ClientWord(word),
+            None => unreachable!(),
+        }
+    }
 
     /// Gives the client that the word belongs to.
     #[inline]
     pub fn client(self) -> ClientId {
-        ClientId((self.0 >> Self::PAYLOAD_BITS) as u8)
+        match NonZeroU8::new(self.0.get() as u8) {
+            Some(id) => ClientId(id),
+            None => unreachable!(),
+        }
+    }
+
+    /// Whether the word belongs to that client.
+    #[inline]
+    pub(crate) fn is_of(self, client: ClientId) -> bool {
+        self.0.get() as u8 == client.0.get()
     }
 
     /// Gives what the client put into it.
     #[inline]
     pub fn payload(self) -> u64 {
-        self.0 & Self::PAYLOAD_MAX
+        self.0.get() >> Self::CLIENT_BITS
     }
 }
 
 impl fmt::Debug for ClientWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientWord({}, {:#x})", self.client().0, self.payload())
+        write!(
+            f,
+            "ClientWord({}, {:#x})",
+            self.client().index(),
+            self.payload()
+        )
     }
 }
 
@@ -145,10 +174,11 @@ mod tests {
 
     #[test]
     fn a_word_keeps_its_client_and_its_payload() {
-        for client in [0, 1, 127, 254] {
+        for client in [0, 1, 127, 253].map(ClientId::from_index) {
             for payload in [0, 1, 0xdead_beef, ClientWord::PAYLOAD_MAX] {
-                let word = ClientId(client).word(payload);
-                assert_eq!(word.client(), ClientId(client));
+                let word = client.word(payload);
+                assert_eq!(word.client(), client);
+                assert!(word.is_of(client) && !word.is_of(ClientId::OF_LOOP));
                 assert_eq!(word.payload(), payload);
             }
         }
@@ -158,7 +188,7 @@ mod tests {
     fn an_id_round_trips_through_its_index() {
         assert_eq!(LoopId::from_index(4095).index(), 4095);
         assert!(std::panic::catch_unwind(|| LoopId::from_index(4096)).is_err());
-        assert_eq!(ClientId::from_index(254).index(), 254);
-        assert!(std::panic::catch_unwind(|| ClientId::from_index(255)).is_err());
+        assert_eq!(ClientId::from_index(253).index(), 253);
+        assert!(std::panic::catch_unwind(|| ClientId::from_index(254)).is_err());
     }
 }

@@ -17,14 +17,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::ClientWord;
 use crate::handle::Scheduled;
-use crate::{ClientId, ClientWord};
-
-/// An entry of the timers: two machine words.
-pub(crate) enum Ready {
-    Call(Rc<dyn Scheduled>),
-    Client(ClientWord),
-}
 
 /// The queue. No borrow of it outlives a method, and no user code runs inside one.
 #[derive(Default)]
@@ -36,24 +30,16 @@ pub(crate) struct ReadyQueue {
     closed: Cell<bool>,
 }
 
-/// What stands in the ring for a callback. Nobody else can make it.
-pub(crate) const CALLBACK: ClientWord = ClientId::OF_LOOP.word(0);
+/// What stands in the ring for a callback.
+pub(crate) const CALLBACK: ClientWord = ClientWord::of_loop(0);
 
 /// What is never in the ring.
-pub(crate) const NOTHING: ClientWord = ClientId::OF_LOOP.word(1);
+pub(crate) const NOTHING: ClientWord = ClientWord::of_loop(1);
 
 const CAPACITY_MIN: usize = 64;
 
 impl ReadyQueue {
-    /// Appends an entry; drops it if the queue is closed.
-    #[inline]
-    pub(crate) fn push(&self, entry: Ready) {
-        match entry {
-            Ready::Client(word) => self.push_word(word),
-            Ready::Call(callback) => self.push_callback(callback),
-        }
-    }
-
+    /// Appends a word; ignores it if the queue is closed.
     #[inline]
     pub(crate) fn push_word(&self, word: ClientWord) {
         let slots = self.slots.borrow();
@@ -71,6 +57,7 @@ impl ReadyQueue {
         }
     }
 
+    /// Appends a callback; drops it if the queue is closed.
     #[inline]
     pub(crate) fn push_callback(&self, callback: Rc<dyn Scheduled>) {
         if !self.closed.get() {
@@ -184,6 +171,7 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
+    use crate::ClientId;
     use crate::handle::HandleCell;
 
     fn word(payload: u64) -> ClientWord {

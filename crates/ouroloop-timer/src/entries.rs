@@ -8,8 +8,8 @@
 //! # Invariants
 //!
 //! - A place is vacant exactly if its `value` is `None`; then `next` links the chunk's free list.
-//! - `roomy` has a bit for every chunk that has memory and room, and no word below `lowest_roomy`
-//!   has any bit.
+//! - `roomy` has a bit for every chunk that has memory and room. `current` is the lowest of them,
+//!   and is beyond all chunks if there is none.
 //! - A chunk without memory is in `released`. At most one chunk, `spare`, has memory and no timer.
 
 use alloc::{collections::BTreeSet, vec::Vec};
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Entries<T> {
     chunks: Vec<Chunk<T>>,
     roomy: Vec<u64>,
-    lowest_roomy: usize,
+    current: usize,
     released: BTreeSet<u32>,
     /// The chunk that was last seen to fall empty; it may have been filled again since.
     spare: usize,
@@ -40,6 +40,13 @@ pub(crate) struct Entry<T> {
     generation: NonZeroU32,
 }
 
+/// A timer that was taken out, with the neighbours that it had in its list.
+pub(crate) struct Taken<T> {
+    pub(crate) value: T,
+    pub(crate) prev: Link,
+    pub(crate) next: Link,
+}
+
 struct Chunk<T> {
     entries: Vec<Entry<T>>,
     free: Link,
@@ -51,7 +58,7 @@ impl<T> Entries<T> {
         Self {
             chunks: Vec::new(),
             roomy: Vec::new(),
-            lowest_roomy: 0,
+            current: 0,
             released: BTreeSet::new(),
             spare: 0,
             len: 0,
@@ -76,61 +83,84 @@ impl<T> Entries<T> {
         prev: Link,
         next: Link,
     ) -> TimerKey {
-        let index = self.chunk_with_room();
         let generation = self.next_generation;
         self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let entry = Entry {
+        self.len += 1;
+
+        // A place that was used before, in most cases.
+        if let Some(chunk) = self.chunks.get_mut(self.current) {
+            if let Target::Timer(place) = chunk.free.target() {
+                let entry = &mut chunk.entries[place as usize & CHUNK_MASK];
+                debug_assert!(entry.value.is_none());
+                chunk.free = entry.next;
+                chunk.live += 1;
+                entry.deadline_ns = deadline_ns;
+                entry.value = Some(value);
+                entry.next = next;
+                entry.prev = prev;
+                entry.generation = generation;
+                if chunk.live == CHUNK_LEN {
+                    self.current_is_full();
+                }
+                return TimerKey { place, generation };
+            }
+        }
+        let place = self.append(Entry {
             deadline_ns,
             value: Some(value),
             next,
             prev,
             generation,
-        };
-
-        let chunk = &mut self.chunks[index];
-        let first = (index << CHUNK_BITS) as u32;
-        let place = match chunk.free.target() {
-            Target::Timer(place) => {
-                let vacant = &mut chunk.entries[place as usize & CHUNK_MASK];
-                debug_assert!(vacant.value.is_none());
-                chunk.free = vacant.next;
-                *vacant = entry;
-                place
-            }
-            Target::Slot(_) => {
-                chunk.entries.push(entry);
-                first + (chunk.entries.len() - 1) as u32
-            }
-        };
-        chunk.live += 1;
-        if chunk.live == CHUNK_LEN {
-            self.roomy[index / 64] &= !(1 << (index % 64));
-        }
-        self.len += 1;
+        });
         TimerKey { place, generation }
     }
 
-    /// Takes out a timer that is in no list any more.
+    /// Stores a timer in a place that was never used.
+    #[inline(never)]
+    fn append(&mut self, entry: Entry<T>) -> u32 {
+        if self.current >= self.chunks.len() {
+            self.make_room();
+        }
+        let chunk = &mut self.chunks[self.current];
+        let place = (self.current << CHUNK_BITS | chunk.entries.len()) as u32;
+        chunk.entries.push(entry);
+        chunk.live += 1;
+        if chunk.live == CHUNK_LEN {
+            self.current_is_full();
+        }
+        place
+    }
+
+    /// Takes out the timer that the key names, unless it is gone.
     #[inline]
-    pub(crate) fn remove(&mut self, place: u32) -> T {
+    pub(crate) fn take(&mut self, key: TimerKey) -> Option<Taken<T>> {
+        let index = key.place as usize >> CHUNK_BITS;
+        let chunk = self.chunks.get_mut(index)?;
+        let taken = chunk.take(key.place, |entry| entry.generation == key.generation)?;
+        let live = chunk.live;
+        self.count_removed(index, live);
+        Some(taken)
+    }
+
+    /// Takes out a timer.
+    #[inline]
+    pub(crate) fn remove(&mut self, place: u32) -> Taken<T> {
         let index = place as usize >> CHUNK_BITS;
         let chunk = &mut self.chunks[index];
-        let entry = &mut chunk.entries[place as usize & CHUNK_MASK];
-        let value = entry.value.take().expect("only live timers are removed");
-        entry.next = chunk.free;
-        chunk.free = Link::timer(place);
-        let was_full = chunk.live == CHUNK_LEN;
-        chunk.live -= 1;
-        let is_empty = chunk.live == 0;
+        let taken = chunk.take(place, |_| true);
+        let live = chunk.live;
+        self.count_removed(index, live);
+        taken.expect("only live timers are removed")
+    }
+
+    #[inline]
+    fn count_removed(&mut self, index: usize, live: u32) {
         self.len -= 1;
-        if was_full {
-            self.roomy[index / 64] |= 1 << (index % 64);
-            self.lowest_roomy = self.lowest_roomy.min(index / 64);
-        }
-        if is_empty && self.spare != index {
+        if live == CHUNK_LEN - 1 {
+            self.has_room_again(index);
+        } else if live == 0 && self.spare != index {
             self.chunk_fell_empty(index);
         }
-        value
     }
 
     /// The place of the timer that the key names, unless it is gone.
@@ -161,29 +191,38 @@ impl<T> Entries<T> {
         self.chunks.iter().map(|c| c.entries.capacity()).sum()
     }
 
-    #[inline]
-    fn chunk_with_room(&mut self) -> usize {
-        match self.roomy.get(self.lowest_roomy) {
-            Some(&word) if word != 0 => self.lowest_roomy * 64 + word.trailing_zeros() as usize,
-            _ => self.search_or_make_room(),
-        }
+    #[cold]
+    fn current_is_full(&mut self) {
+        self.roomy[self.current / 64] &= !(1 << (self.current % 64));
+        self.find_current(self.current / 64);
     }
 
-    /// Looks at one bit for each 128 timers at worst, and not again at those it has passed.
-    #[cold]
-    fn search_or_make_room(&mut self) -> usize {
-        while let Some(&word) = self.roomy.get(self.lowest_roomy) {
-            if word != 0 {
-                return self.lowest_roomy * 64 + word.trailing_zeros() as usize;
-            }
-            self.lowest_roomy += 1;
-        }
+    /// Makes the lowest chunk with room the current one. Looks at one bit for each 128 timers at
+    /// worst, from the word in `roomy` on before which there is no bit.
+    fn find_current(&mut self, from: usize) {
+        let found = (from..)
+            .zip(&self.roomy[from..])
+            .find(|(_, word)| **word != 0);
+        self.current = match found {
+            Some((index, word)) => index * 64 + word.trailing_zeros() as usize,
+            None => self.chunks.len(),
+        };
+    }
 
+    #[cold]
+    fn has_room_again(&mut self, index: usize) {
+        self.roomy[index / 64] |= 1 << (index % 64);
+        self.current = self.current.min(index);
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
         let index = match self.released.pop_first() {
             Some(index) => index as usize,
             None => self.chunks.len(),
         };
-        assert!(index <= PLACE_MAX as usize >> CHUNK_BITS, "too many timers");
+        // `PLACE_MAX` itself stays free: it stands for no place.
+        assert!(index < PLACE_MAX as usize >> CHUNK_BITS, "too many timers");
         if index == self.chunks.len() {
             self.chunks.push(Chunk::RELEASED);
             self.roomy.resize(self.chunks.len().div_ceil(64), 0);
@@ -193,8 +232,7 @@ impl<T> Entries<T> {
             self.chunks[index].entries.reserve_exact(CHUNK_LEN as usize);
         }
         self.roomy[index / 64] |= 1 << (index % 64);
-        self.lowest_roomy = index / 64;
-        index
+        self.current = index;
     }
 
     /// Keeps the lower one of two empty chunks, so that one timer more or less at the edge of a
@@ -231,10 +269,31 @@ impl<T> Entries<T> {
             self.chunks.shrink_to(self.chunks.len() * 2);
             self.roomy.shrink_to(self.roomy.len() * 2);
         }
+        if self.current >= index {
+            self.find_current(0);
+        }
     }
 }
 
 impl<T> Chunk<T> {
+    /// Takes out the timer at a place, if it is the one, and leaves the place vacant.
+    #[inline]
+    fn take(&mut self, place: u32, is_it: impl FnOnce(&Entry<T>) -> bool) -> Option<Taken<T>> {
+        let entry = self.entries.get_mut(place as usize & CHUNK_MASK)?;
+        if !is_it(entry) {
+            return None;
+        }
+        let taken = Taken {
+            value: entry.value.take()?,
+            prev: entry.prev,
+            next: entry.next,
+        };
+        entry.next = self.free;
+        self.free = Link::timer(place);
+        self.live -= 1;
+        Some(taken)
+    }
+
     const RELEASED: Self = Self {
         entries: Vec::new(),
         free: Link::NOWHERE,
@@ -270,7 +329,7 @@ mod tests {
         let over = insert(&mut entries, CHUNK_LEN).place;
         let capacity = entries.capacity();
         for _ in 0..3 {
-            assert_eq!(entries.remove(over), CHUNK_LEN);
+            assert_eq!(entries.remove(over).value, CHUNK_LEN);
             assert_eq!(entries.capacity(), capacity);
             assert_eq!(insert(&mut entries, CHUNK_LEN).place, over);
         }

@@ -5,13 +5,15 @@
 //!
 //! # Invariants
 //!
-//! - A slot's fields mean something only while its bit in `occupied` is set.
+//! - A slot's bit in `occupied` is set if it holds anything. If not, its list is empty: both ends
+//!   name the slot itself.
 //! - `children` is a subset of `occupied`.
 //! - Every node but the root is occupied, except while it is being made, and is the child of the
 //!   slot that its `parent` names.
 //! - A child's span lies within the slot that holds it, so its level is lower.
 
 use alloc::{collections::BTreeSet, vec::Vec};
+use core::{array, mem};
 
 use crate::{
     level::{LEVEL_MAX, prefix_mask, shift},
@@ -25,6 +27,9 @@ pub(crate) const ROOT: u32 = 0;
 pub(crate) struct Nodes {
     nodes: Vec<Node>,
     free: BTreeSet<u32>,
+    /// Where the last timer was filed: the next one often goes to the same wheel. In use always,
+    /// as soon as there is a root.
+    last_filed: u32,
 }
 
 /// One wheel of 64 slots.
@@ -39,8 +44,8 @@ pub(crate) struct Node {
     /// The slot that this wheel refines; the root has none.
     pub(crate) parent: SlotRef,
     shift: u8,
-    /// How many timers were appended to each list since it was empty or last counted, or more
-    /// than 65535: an upper bound of its length.
+    /// How many timers were appended to each list since it was last counted, for as long as the
+    /// owner counts, or more than 65535: an upper bound of its length.
     appended: [u16; 64],
     slots: [Slot; 64],
 }
@@ -52,45 +57,60 @@ pub(crate) struct Slot {
     pub(crate) tail: Link,
 }
 
+impl Slot {
+    fn empty(slot: SlotRef) -> Self {
+        Self {
+            head: Link::slot(slot),
+            tail: Link::slot(slot),
+        }
+    }
+}
+
 impl Nodes {
     pub(crate) const fn new() -> Self {
         Self {
             nodes: Vec::new(),
             free: BTreeSet::new(),
+            last_filed: ROOT,
         }
+    }
+
+    /// The slot where a timer of this deadline goes, if that is in the wheel where the last one
+    /// went, and no finer one is there.
+    #[inline]
+    pub(crate) fn guess(&self, deadline_ns: u64) -> Option<SlotRef> {
+        let node = self.nodes.get(self.last_filed as usize)?;
+        let digit = node.digit(deadline_ns);
+        (node.covers(deadline_ns) && node.children >> digit & 1 == 0)
+            .then(|| SlotRef::new(self.last_filed, digit))
+    }
+
+    pub(crate) fn guess_from_now_on(&mut self, number: u32) {
+        self.last_filed = number;
     }
 
     /// Makes the root if there is none yet.
-    #[inline]
     pub(crate) fn ensure_root(&mut self) {
-        if self.nodes.is_empty() {
-            self.plant_root();
+        if !self.nodes.is_empty() {
+            return;
         }
-    }
-
-    #[cold]
-    fn plant_root(&mut self) {
         // Exactly one: most loops never have so many timers at once that they need a second.
         self.nodes.reserve_exact(1);
         self.nodes
-            .push(Node::new(0, LEVEL_MAX, SlotRef::new(ROOT, 0)));
+            .push(Node::new(ROOT, 0, LEVEL_MAX, SlotRef::new(ROOT, 0)));
     }
 
     /// Makes an empty node in place of what `parent` holds.
     pub(crate) fn adopt(&mut self, parent: SlotRef, some_deadline_ns: u64, level: u8) -> u32 {
         debug_assert!(shift(level) < self.node(parent.node()).shift);
-        let node = Node::new(some_deadline_ns, level, parent);
-        let number = match self.free.pop_first() {
-            Some(number) => {
-                self.nodes[number as usize] = node;
-                number
-            }
-            None => {
-                assert!(self.nodes.len() <= NODE_MAX as usize, "too many timers");
-                self.nodes.push(node);
-                (self.nodes.len() - 1) as u32
-            }
-        };
+        let free = self.free.pop_first();
+        let number = free.unwrap_or(self.nodes.len() as u32);
+        assert!(number <= NODE_MAX, "too many timers");
+        let node = Node::new(number, some_deadline_ns, level, parent);
+        match self.nodes.get_mut(number as usize) {
+            Some(place) => *place = node,
+            None => self.nodes.push(node),
+        }
         self.set_child(parent, number);
         number
     }
@@ -107,11 +127,12 @@ impl Nodes {
         self.node_mut(child).parent = slot;
     }
 
-    /// Marks `slot` as empty, and takes away the nodes that are empty because of it.
+    /// Forgets the list of a slot, and takes away the nodes that are empty because of it.
     #[inline]
-    pub(crate) fn vacate(&mut self, slot: SlotRef) {
+    pub(crate) fn empty(&mut self, slot: SlotRef) {
         let node = self.node_mut(slot.node());
         debug_assert_eq!(node.children >> slot.digit() & 1, 0);
+        *node.slot_mut(slot.digit()) = Slot::empty(slot);
         node.occupied &= !(1 << slot.digit());
         if node.occupied == 0 && slot.node() != ROOT {
             self.prune(slot.node());
@@ -126,6 +147,7 @@ impl Nodes {
             debug_assert_eq!(node.child(parent.digit()), Some(number));
             node.occupied &= !(1 << parent.digit());
             node.children &= !(1 << parent.digit());
+            *node.slot_mut(parent.digit()) = Slot::empty(parent);
             self.release(number);
             number = parent.node();
         }
@@ -134,6 +156,9 @@ impl Nodes {
     fn release(&mut self, number: u32) {
         let new = self.free.insert(number);
         debug_assert!(new, "a wheel was released twice");
+        if self.last_filed == number {
+            self.last_filed = ROOT;
+        }
         while self.free.remove(&((self.nodes.len() - 1) as u32)) {
             self.nodes.pop();
         }
@@ -150,14 +175,6 @@ impl Nodes {
     #[inline]
     pub(crate) fn node_mut(&mut self, number: u32) -> &mut Node {
         &mut self.nodes[number as usize]
-    }
-
-    /// The node, if there is one of that number that is in use.
-    #[inline]
-    pub(crate) fn live(&self, number: u32) -> Option<&Node> {
-        self.nodes
-            .get(number as usize)
-            .filter(|node| node.occupied != 0)
     }
 
     #[inline]
@@ -179,11 +196,7 @@ impl Nodes {
 }
 
 impl Node {
-    fn new(some_deadline_ns: u64, level: u8, parent: SlotRef) -> Self {
-        let vacant = Slot {
-            head: Link::NOWHERE,
-            tail: Link::NOWHERE,
-        };
+    fn new(number: u32, some_deadline_ns: u64, level: u8, parent: SlotRef) -> Self {
         Self {
             occupied: 0,
             children: 0,
@@ -192,7 +205,7 @@ impl Node {
             parent,
             shift: shift(level),
             appended: [0; 64],
-            slots: [vacant; 64],
+            slots: array::from_fn(|digit| Slot::empty(SlotRef::new(number, digit as u32))),
         }
     }
 
@@ -215,10 +228,16 @@ impl Node {
         self.occupied.trailing_zeros() & 63
     }
 
-    /// How far to the right of the deadline the digit lies.
-    #[cfg(test)]
-    pub(crate) fn digit_shift(&self) -> u8 {
-        self.shift
+    /// The earliest deadline that a slot is for.
+    #[inline]
+    pub(crate) fn first_ns(&self, digit: u32) -> u64 {
+        self.base_ns | u64::from(digit) << self.shift
+    }
+
+    /// The latest deadline that a slot is for.
+    #[inline]
+    pub(crate) fn last_ns(&self, digit: u32) -> u64 {
+        self.first_ns(digit) | ((1 << self.shift) - 1)
     }
 
     /// Whether each slot stands for a single nanosecond.
@@ -227,30 +246,23 @@ impl Node {
         self.shift == 0
     }
 
-    /// The last timer of a list, or the slot itself if there is none.
+    /// Makes `timer` the last of a list; returns the one that was, or the slot itself.
     #[inline]
-    pub(crate) fn last(&self, slot: SlotRef) -> Link {
-        if self.occupied >> slot.digit() & 1 == 0 {
-            Link::slot(slot)
-        } else {
-            self.slot(slot.digit()).tail
+    pub(crate) fn append(&mut self, digit: u32, timer: Link) -> Link {
+        let list = self.slot_mut(digit);
+        let last = mem::replace(&mut list.tail, timer);
+        if let Target::Slot(_) = last.target() {
+            list.head = timer;
+            self.occupied |= 1 << digit;
         }
+        last
     }
 
-    /// Makes `timer` the last of a list, or the only one; returns the bound of the list's length.
+    /// Counts a timer that was appended to a list; returns the bound of the list's length.
     #[inline]
-    pub(crate) fn append(&mut self, digit: u32, timer: Link) -> u16 {
-        let bit = 1 << digit;
-        let list = &mut self.slots[digit as usize];
-        let appended = &mut self.appended[digit as usize];
-        list.tail = timer;
-        if self.occupied & bit == 0 {
-            self.occupied |= bit;
-            list.head = timer;
-            *appended = 1;
-        } else {
-            *appended = appended.saturating_add(1);
-        }
+    pub(crate) fn count_appended(&mut self, digit: u32) -> u16 {
+        let appended = &mut self.appended[digit as usize & 63];
+        *appended = appended.saturating_add(1);
         *appended
     }
 
@@ -261,12 +273,12 @@ impl Node {
 
     #[inline]
     pub(crate) fn slot(&self, digit: u32) -> &Slot {
-        &self.slots[digit as usize]
+        &self.slots[digit as usize & 63]
     }
 
     #[inline]
     pub(crate) fn slot_mut(&mut self, digit: u32) -> &mut Slot {
-        &mut self.slots[digit as usize]
+        &mut self.slots[digit as usize & 63]
     }
 
     /// The finer wheel in that slot, if there is one.

@@ -6,23 +6,27 @@
 //!   digit, until a slot has no finer wheel. So equal deadlines are always in the same list.
 //! - Lists are in order of insertion. Dealing a list out over a finer wheel goes through it from
 //!   the front and appends, so it stays that way.
-//! - `first`, if known, is the oldest of the timers with the earliest deadline.
+//! - `first` is the oldest of the timers with the earliest deadline, or `UNKNOWN`. `NONE` says that
+//!   there was no timer; there may be one by now if its deadline is the last moment there is.
 
+use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use crate::{
-    entries::Entries,
+    entries::{Entries, Taken},
     key::TimerKey,
     level::telling_apart,
-    links::{Link, SlotRef, Target},
+    links::{Link, PLACE_MAX, SlotRef, Target},
     nodes::{Nodes, ROOT},
 };
 
 mod drain;
+mod due;
 #[cfg(test)]
 mod invariants;
 
 pub use drain::Drain;
+use due::Due;
 
 /// Values with deadlines, given back in order of (deadline, age).
 ///
@@ -34,15 +38,29 @@ pub use drain::Drain;
 pub struct TimerWheel<T> {
     entries: Entries<T>,
     nodes: Nodes,
-    first: Option<First>,
-    /// Where the last timer was filed: the next one often goes to the same wheel.
-    last_filed: u32,
+    first: First,
+    /// Room for what is due; empty but while it is handed out.
+    due: Vec<First>,
 }
 
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 struct First {
     place: u32,
     deadline_ns: u64,
+}
+
+impl First {
+    /// No deadline is before it.
+    const UNKNOWN: Self = Self {
+        place: PLACE_MAX,
+        deadline_ns: 0,
+    };
+
+    /// Every deadline but one is before it.
+    const NONE: Self = Self {
+        place: PLACE_MAX,
+        deadline_ns: u64::MAX,
+    };
 }
 
 impl<T> TimerWheel<T> {
@@ -65,8 +83,8 @@ impl<T> TimerWheel<T> {
         Self {
             entries: Entries::new(),
             nodes: Nodes::new(),
-            first: None,
-            last_filed: ROOT,
+            first: First::NONE,
+            due: Vec::new(),
         }
     }
 
@@ -102,22 +120,30 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
-        self.nodes.ensure_root();
-        let was_empty = self.is_empty();
         let slot = self.slot_for(deadline_ns);
-        let last = self.nodes.node(slot.node()).last(slot);
+        let node = self.nodes.node_mut(slot.node());
+        let last = node.slot_mut(slot.digit()).tail;
         let key = self
             .entries
             .insert(deadline_ns, value, last, Link::slot(slot));
-        self.link(slot, last, key.place);
-        self.last_filed = slot.node();
+        node.append(slot.digit(), Link::timer(key.place));
+        if let Target::Timer(last) = last.target() {
+            self.entries.get_mut(last).next = Link::timer(key.place);
+        }
+        // As long as there are few timers, no list is long.
+        if self.entries.len() >= usize::from(CROWD)
+            && node.count_appended(slot.digit()) >= CROWD
+            && !node.is_finest()
+        {
+            self.list_may_be_long(slot);
+        }
 
         // Not on equality: the older one goes first.
-        if was_empty || matches!(self.first, Some(first) if deadline_ns < first.deadline_ns) {
-            self.first = Some(First {
+        if deadline_ns < self.first.deadline_ns {
+            self.first = First {
                 place: key.place,
                 deadline_ns,
-            });
+            };
         }
         key
     }
@@ -138,11 +164,11 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
-        let place = self.entries.find(key)?;
-        if matches!(self.first, Some(first) if first.place == place) {
-            self.first = None;
+        let taken = self.entries.take(key)?;
+        if self.first.place == key.place {
+            self.forget_first();
         }
-        Some(self.take(place))
+        Some(self.unlink(taken))
     }
 
     /// Returns the deadline of a timer that has not fired and was not cancelled.
@@ -263,7 +289,11 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn expire(&mut self, now_ns: u64, mut fire: impl FnMut(T)) {
-        while let Some(value) = self.pop_due(now_ns) {
+        if self.first.deadline_ns > now_ns {
+            return;
+        }
+        let mut due = Due::gather(self, now_ns);
+        while let Some(value) = due.next() {
             fire(value);
         }
     }
@@ -355,22 +385,29 @@ impl<T> TimerWheel<T> {
     /// The slot whose list a timer of this deadline belongs to.
     #[inline]
     fn slot_for(&mut self, deadline_ns: u64) -> SlotRef {
-        // Any wheel that covers the deadline is on the way to its slot.
-        let mut at = match self.nodes.live(self.last_filed) {
-            Some(node) if node.covers(deadline_ns) => self.last_filed,
-            _ => ROOT,
-        };
+        match self.nodes.guess(deadline_ns) {
+            Some(slot) => slot,
+            None => self.search_slot(deadline_ns),
+        }
+    }
+
+    #[inline(never)]
+    fn search_slot(&mut self, deadline_ns: u64) -> SlotRef {
+        self.nodes.ensure_root();
+        let mut at = ROOT;
         loop {
             let node = self.nodes.node(at);
             let digit = node.digit(deadline_ns);
-            let slot = SlotRef::new(at, digit);
-            let Some(child) = node.child(digit) else {
-                return slot;
-            };
-            if !self.nodes.node(child).covers(deadline_ns) {
-                return self.insert_between(slot, child, deadline_ns);
+            let mut slot = SlotRef::new(at, digit);
+            if let Some(child) = node.child(digit) {
+                if self.nodes.node(child).covers(deadline_ns) {
+                    at = child;
+                    continue;
+                }
+                slot = self.insert_between(slot, child, deadline_ns);
             }
-            at = child;
+            self.nodes.guess_from_now_on(slot.node());
+            return slot;
         }
     }
 
@@ -390,10 +427,22 @@ impl<T> TimerWheel<T> {
 
     #[inline]
     fn find_first(&mut self) -> Option<First> {
-        if self.first.is_none() && !self.is_empty() {
-            self.first = Some(self.search_first());
+        if self.is_empty() {
+            return None;
         }
-        self.first
+        if self.first.place == PLACE_MAX {
+            self.first = self.search_first();
+        }
+        Some(self.first)
+    }
+
+    #[inline]
+    fn forget_first(&mut self) {
+        self.first = if self.is_empty() {
+            First::NONE
+        } else {
+            First::UNKNOWN
+        };
     }
 
     fn search_first(&mut self) -> First {
@@ -465,51 +514,35 @@ impl<T> TimerWheel<T> {
             let digit = self.nodes.node(finer).digit(entry.deadline_ns);
             link = entry.next;
 
-            let slot = SlotRef::new(finer, digit);
-            let node = self.nodes.node_mut(finer);
-            let last = node.last(slot);
-            // However many these are: the next one that is set will find out.
-            node.append(digit, Link::timer(place));
-            let entry = self.entries.get_mut(place);
-            entry.prev = last;
-            entry.next = Link::slot(slot);
-            if let Target::Timer(last) = last.target() {
-                self.entries.get_mut(last).next = Link::timer(place);
-            }
+            self.link_again(SlotRef::new(finer, digit), place);
         }
         finer
     }
 
     #[inline]
     fn take_first(&mut self, first: First) -> T {
+        let taken = self.entries.remove(first.place);
         // An equal deadline that follows in the list is next in age: no need to search for it.
-        self.first = match self.entries.get(first.place).next.target() {
+        match taken.next.target() {
             Target::Timer(place) if self.entries.get(place).deadline_ns == first.deadline_ns => {
-                Some(First { place, ..first })
+                self.first.place = place;
             }
-            _ => None,
-        };
-        self.take(first.place)
+            _ => self.forget_first(),
+        }
+        self.unlink(taken)
     }
 
+    /// Appends a timer that was in another list.
     #[inline]
-    fn take(&mut self, place: u32) -> T {
-        self.unlink(place);
-        self.entries.remove(place)
-    }
-
-    /// Appends a timer whose own links are set already, the first of the two list operations in
-    /// its life; the second is `unlink`.
-    #[inline]
-    fn link(&mut self, slot: SlotRef, last: Link, place: u32) {
+    fn link_again(&mut self, slot: SlotRef, place: u32) {
         let timer = Link::timer(place);
+        let last = self.nodes.node_mut(slot.node()).append(slot.digit(), timer);
         if let Target::Timer(last) = last.target() {
             self.entries.get_mut(last).next = timer;
         }
-        let node = self.nodes.node_mut(slot.node());
-        if node.append(slot.digit(), timer) >= LIST_MAX && !node.is_finest() {
-            self.list_may_be_long(slot);
-        }
+        let entry = self.entries.get_mut(place);
+        entry.prev = last;
+        entry.next = Link::slot(slot);
     }
 
     /// Deals a long list out. Its count includes timers that were cancelled since: if these are
@@ -519,11 +552,11 @@ impl<T> TimerWheel<T> {
         let node = self.nodes.node(slot.node());
         let mut link = node.slot(slot.digit()).head;
         let mut length = 0;
-        while let (Target::Timer(place), true) = (link.target(), length < LIST_MAX / 2) {
+        while let (Target::Timer(place), true) = (link.target(), length < CROWD / 2) {
             length += 1;
             link = self.entries.get(place).next;
         }
-        if length < LIST_MAX / 2 {
+        if length < CROWD / 2 {
             self.nodes
                 .node_mut(slot.node())
                 .set_appended(slot.digit(), length);
@@ -532,30 +565,23 @@ impl<T> TimerWheel<T> {
         }
     }
 
+    /// Closes the gap that a timer has left in its list.
     #[inline]
-    fn unlink(&mut self, place: u32) {
-        let entry = self.entries.get(place);
-        let (prev, next) = (entry.prev, entry.next);
+    fn unlink(&mut self, taken: Taken<T>) -> T {
+        self.close_gap(taken.prev, taken.next);
+        taken.value
+    }
+
+    #[inline]
+    fn close_gap(&mut self, prev: Link, next: Link) {
         match prev.target() {
-            Target::Timer(prev) => {
-                debug_assert_eq!(self.entries.get(prev).next, Link::timer(place));
-                self.entries.get_mut(prev).next = next;
-            }
-            Target::Slot(slot) if prev == next => return self.nodes.vacate(slot),
-            Target::Slot(slot) => {
-                debug_assert_eq!(self.nodes.slot_mut(slot).head, Link::timer(place));
-                self.nodes.slot_mut(slot).head = next;
-            }
+            Target::Timer(prev) => self.entries.get_mut(prev).next = next,
+            Target::Slot(slot) if prev == next => return self.nodes.empty(slot),
+            Target::Slot(slot) => self.nodes.slot_mut(slot).head = next,
         }
         match next.target() {
-            Target::Timer(next) => {
-                debug_assert_eq!(self.entries.get(next).prev, Link::timer(place));
-                self.entries.get_mut(next).prev = prev;
-            }
-            Target::Slot(slot) => {
-                debug_assert_eq!(self.nodes.slot_mut(slot).tail, Link::timer(place));
-                self.nodes.slot_mut(slot).tail = prev;
-            }
+            Target::Timer(next) => self.entries.get_mut(next).prev = prev,
+            Target::Slot(slot) => self.nodes.slot_mut(slot).tail = prev,
         }
     }
 }
@@ -578,8 +604,9 @@ impl<T> fmt::Debug for TimerWheel<T> {
 /// more dealing out, and more wheels; more means longer looks at every timer that fires.
 const LOOK_THROUGH_MAX: usize = 8;
 
-/// How long a list may grow while nobody looks at it, except if all deadlines in it are equal.
+/// A list that as many timers were appended to is dealt out, unless all its deadlines are equal; it has not
+/// more than twice as many, since a wheel with fewer timers in all does not count.
 ///
 /// This bounds the work of dealing one out, to a few milliseconds. Shorter would not be better:
 /// with more lists than the cache has room for their ends, setting a timer costs a cache miss.
-const LIST_MAX: u16 = 16_384;
+const CROWD: u16 = 8_192;

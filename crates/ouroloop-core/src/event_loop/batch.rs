@@ -173,7 +173,7 @@ impl LoopRef {
             batch.current.set(word);
             if word == CALLBACK {
                 self.run_callback(batch);
-            } else if word.client() == id {
+            } else if word.is_of(id) {
                 client.run(word.payload());
             } else {
                 return Some(word);
@@ -264,7 +264,7 @@ impl LoopRef {
         self.inner()
             .clients
             .borrow()
-            .get(usize::from(id.0))
+            .get(usize::from(id.index()))
             .cloned()
     }
 

@@ -54,8 +54,8 @@ impl LoopRef {
         for callback in callbacks {
             self.contain("Exception while closing the event loop", || drop(callback));
         }
-        while let Some(entry) = inner.timers.pop_any() {
-            self.contain("Exception while closing the event loop", || drop(entry));
+        while let Some(callback) = inner.timers.pop_callback() {
+            self.contain("Exception while closing the event loop", || drop(callback));
         }
         self.close_io();
         for client in clients {

@@ -8,7 +8,6 @@ use super::LoopRef;
 use crate::clock::duration_to_ns;
 use crate::handle::{HandleCell, Scheduled};
 use crate::inbox::Item;
-use crate::ready::Ready;
 use crate::{
     Client, ClientId, ClientWord, Context, Handle, LoopError, TimerHandle, TimerKey,
     snapshot_context,
@@ -244,7 +243,7 @@ impl LoopRef {
         let key = self
             .inner()
             .timers
-            .insert(when_ns, Ready::Call(Rc::clone(&cell)));
+            .insert_callback(when_ns, Rc::clone(&cell));
         Ok(TimerHandle {
             handle: Handle { cell },
             event_loop: self.clone(),
@@ -272,15 +271,15 @@ impl LoopRef {
     pub fn register_client(&self, client: Rc<dyn Client>) -> ClientId {
         if self.is_closed() {
             // A closed loop has no clients: this names nobody.
-            return ClientId(0);
+            return ClientId::from_index(0);
         }
         let mut clients = self.inner().clients.borrow_mut();
         assert!(
             clients.len() < ClientId::COUNT,
-            "a loop has at most 255 clients"
+            "a loop has at most 254 clients"
         );
         clients.push(client);
-        ClientId((clients.len() - 1) as u8)
+        ClientId::from_index((clients.len() - 1) as u8)
     }
 
     /// Appends a word to the ready queue. Ignored once the loop is closed. [`Client`] has an example.
@@ -293,7 +292,7 @@ impl LoopRef {
     /// then. Once the loop is closed the key is of no timer.
     #[inline]
     pub fn schedule_at(&self, when_ns: u64, word: ClientWord) -> TimerKey {
-        let key = self.inner().timers.insert(when_ns, Ready::Client(word));
+        let key = self.inner().timers.insert(when_ns, word);
         if self.inner().closed.get() {
             self.cancel_timer(key);
         }
@@ -304,6 +303,6 @@ impl LoopRef {
     /// queue has fired, even if its turn is still to come.
     #[inline]
     pub fn cancel_timer(&self, key: TimerKey) -> bool {
-        self.inner().timers.cancel(key).is_some()
+        self.inner().timers.cancel(key)
     }
 }

@@ -128,3 +128,29 @@ fn a_wheel_of_send_values_can_move_to_another_thread() {
     is_send_and_sync::<TimerWheel<u64>>();
     is_send_and_sync::<TimerKey>();
 }
+
+#[test]
+fn after_a_panic_in_fire_the_keys_and_the_order_are_as_they_were() {
+    let mut wheel = TimerWheel::new();
+    // Many slots that are due as a whole, with equal deadlines in each, and one in part.
+    let keys: Vec<_> = (0..1_000_u64)
+        .map(|n| wheel.insert(n * 7 % 500 * 1_000, n))
+        .collect();
+    let mut fired = Vec::new();
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        wheel.expire(400_123, |n| {
+            fired.push(n);
+            assert!(fired.len() < 300);
+        });
+    }));
+    assert!(result.is_err());
+    assert_eq!(wheel.len(), 700);
+    let mut expected: Vec<_> = (0..1_000_u64).collect();
+    expected.sort_by_key(|n| n * 7 % 500);
+    assert_eq!(fired, expected[..300]);
+
+    let cancelled = expected.remove(500);
+    assert_eq!(wheel.cancel(keys[fired[0] as usize]), None);
+    assert_eq!(wheel.cancel(keys[cancelled as usize]), Some(cancelled));
+    assert!(wheel.drain().eq(expected[300..].iter().copied()));
+}
