@@ -88,7 +88,7 @@ impl LoopRef {
         let _step = self.step()?;
         self.gather_posts_and_events();
         self.jump_if_idle();
-        self.gather_timers(self.time_ns());
+        self.gather_timers_by_clock();
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl LoopRef {
         } else {
             self.wait()?;
         }
-        self.gather_timers(self.time_ns());
+        self.gather_timers_by_clock();
         Ok(())
     }
 
@@ -271,7 +271,9 @@ impl LoopRef {
     /// close together come due in one iteration, and a wait never ends just before its timer.
     fn timer_timeout(&self) -> Option<Duration> {
         let when_ns = self.inner().timers.next_ns()?;
-        let wait_ns = when_ns.saturating_sub(self.time_ns()).min(WAIT_MAX_NS);
+        let wait_ns = when_ns
+            .saturating_sub(self.inner().clock.exact_ns())
+            .min(WAIT_MAX_NS);
         if self.inner().waits_virtually {
             return Some(Duration::from_nanos(wait_ns));
         }
@@ -300,7 +302,7 @@ impl LoopRef {
 
     fn read_clock(&self) -> u64 {
         let state = &self.inner().polling;
-        let now_ns = self.time_ns();
+        let now_ns = self.inner().clock.exact_ns();
         state.recent_ns.set(now_ns);
         state.read_at.set(self.inner().ready.popped());
         now_ns
@@ -392,6 +394,12 @@ impl LoopRef {
             self.dispatch(event);
         }
         self.inner().events.replace(events);
+    }
+
+    fn gather_timers_by_clock(&self) {
+        if self.inner().timers.may_be_any() {
+            self.gather_timers(self.inner().clock.exact_ns());
+        }
     }
 
     fn gather_timers(&self, now_ns: u64) {

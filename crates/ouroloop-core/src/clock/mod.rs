@@ -4,10 +4,14 @@
 //! the virtual clock. Virtual time never passes by itself. When nothing is ready the loop jumps to
 //! the next deadline, so a program full of sleeps runs at once and with exact times.
 
+mod system;
+
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use self::system::SystemClock;
 
 /// Where a loop takes its time from: what [`Builder::clock`](crate::Builder::clock) and
 /// `Runner::clock` take.
@@ -216,14 +220,14 @@ impl fmt::Debug for VirtualClock {
 
 /// A clock with its origin: what a loop reads.
 pub(crate) enum ClockReader {
-    Monotonic(Instant),
+    Monotonic(SystemClock),
     Virtual(VirtualClock),
 }
 
 impl ClockReader {
     pub(crate) fn new(clock: Clock) -> ClockReader {
         match clock {
-            Clock::Monotonic => ClockReader::Monotonic(Instant::now()),
+            Clock::Monotonic => ClockReader::Monotonic(SystemClock::new()),
             Clock::Virtual(clock) => ClockReader::Virtual(clock),
         }
     }
@@ -231,11 +235,16 @@ impl ClockReader {
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
-            ClockReader::Monotonic(origin) => {
-                let elapsed = origin.elapsed();
-                // 584 years of uptime fit; no need to saturate.
-                elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
-            }
+            ClockReader::Monotonic(clock) => clock.now_ns(),
+            ClockReader::Virtual(clock) => clock.now_ns(),
+        }
+    }
+
+    /// As the system has it, for what is due.
+    #[inline]
+    pub(crate) fn exact_ns(&self) -> u64 {
+        match self {
+            ClockReader::Monotonic(clock) => clock.exact_ns(),
             ClockReader::Virtual(clock) => clock.now_ns(),
         }
     }
