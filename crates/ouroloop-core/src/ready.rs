@@ -60,9 +60,10 @@ impl ReadyQueue {
     /// Appends a callback; drops it if the queue is closed.
     #[inline]
     pub(crate) fn push_callback(&self, callback: Rc<dyn Scheduled>) {
-        if !self.closed.get() {
+        let before = self.tail.get();
+        self.push_word(CALLBACK);
+        if self.tail.get() != before {
             self.callbacks.borrow_mut().push_back(callback);
-            self.push_word(CALLBACK);
         }
     }
 

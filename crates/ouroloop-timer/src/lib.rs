@@ -53,7 +53,9 @@
 //!   timer of a millisecond and one of 500 years cost nothing.
 //!
 //! Equal deadlines are in the same slot at any moment, slots are first in, first out, and dealing
-//! out keeps the order: timers that are due together fire in the order of their insertion.
+//! out keeps the order: timers that are due together fire in the order of their insertion. When a
+//! whole slot is due by the time that somebody looks, its list is sorted as it is, stably, and need
+//! not be dealt out.
 
 #![no_std]
 #![forbid(unsafe_code)]
