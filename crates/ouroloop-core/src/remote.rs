@@ -78,6 +78,12 @@ impl RemoteHandle {
         self.shared.id
     }
 
+    /// Gives the id of the process that made the loop. In the child of a fork it is another one, and nothing that is left
+    /// for the loop there has its turn.
+    pub fn process_id(&self) -> u32 {
+        self.shared.pid
+    }
+
     /// Whether the loop is closed. An open one may be closed before you have looked at the answer.
     pub fn is_closed(&self) -> bool {
         !self.shared.inbox().is_open_for(self.shared.generation)
@@ -181,6 +187,7 @@ pub fn post(id: LoopId, word: ClientWord) {
 pub(crate) struct RemoteShared {
     id: LoopId,
     generation: u64,
+    pid: u32,
     running: AtomicBool,
     handles: AtomicUsize,
 }
@@ -190,6 +197,7 @@ impl RemoteShared {
         Arc::new(RemoteShared {
             id,
             generation,
+            pid: std::process::id(),
             running: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
         })

@@ -13,6 +13,7 @@ mod header;
 mod node;
 mod one_thread;
 mod pool;
+mod process;
 mod promise;
 mod remote;
 mod resource;
@@ -30,6 +31,7 @@ pub use builder::{FallibleBuilder, TaskBuilder, TaskFactory, create_task, eager_
 pub use catch::{Catch, Never, Raise, Scope, ScopeHandle, catch_cancelled, raise_cancelled};
 pub use error::{Cancelled, CancelledBy, InvalidState, RunError, TaskError};
 pub use event_loop::{LoopTasks, create_future, create_future_of};
+pub use process::process_id;
 pub use promise::{Delegate, Promise, PromiseFuture, PromiseLoan, PromiseValue};
 pub use remote::RemotePromise;
 pub use resource::{Resource, ResourceState};

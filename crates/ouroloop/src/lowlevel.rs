@@ -13,6 +13,7 @@
 //! | layers above the loop, without an allocation a turn | [`Client`], [`ClientWord`], [`post`], [`IoSource`] |
 //! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
 //! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`], [`has_context`] |
+//! | knowing a fork, at the least cost | [`process_id`] |
 //! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
 //! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`TaskGroupRun`], [`Catch`], [`Raise`], [`BareYield`] |
 //! | what `gather!` gives, the ways to read a gather, the outputs of a group's children, tasks that give `Result`s | [`GatherAll`], [`GatherMode`], [`ChildOutput`], [`ResultTask`] |
@@ -30,5 +31,5 @@ pub use ouroloop_core::{
 pub use ouroloop_task::{
     Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,
     Never, PromiseLoan, PromiseValue, Raise, Resource, ResourceState, Scope, ScopeHandle, TaskLoan,
-    TaskValue, Waiter, WaiterKey, create_future_of, current_task_key, task_id_of_key,
+    TaskValue, Waiter, WaiterKey, create_future_of, current_task_key, process_id, task_id_of_key,
 };
