@@ -92,6 +92,7 @@ pub struct TaskBuilder {
     context: Option<Context>,
     eager_start: Option<bool>,
     log_destroyed: Option<bool>,
+    created_at: Option<&'static Location<'static>>,
 }
 
 /// What [`LoopTasks::set_task_factory`](crate::LoopTasks::set_task_factory) installs: it sees the options of each task before it is
@@ -160,6 +161,14 @@ impl TaskBuilder {
         self
     }
 
+    /// Sets the place where it was made, instead of the caller of `create_task`: for those who make tasks in the name of
+    /// others.
+    #[must_use]
+    pub fn created_at(mut self, place: &'static Location<'static>) -> TaskBuilder {
+        self.created_at = Some(place);
+        self
+    }
+
     /// Gives the same options for a task whose `Err` is its error.
     ///
     /// The task's value is then that of `Ok`, all who wait share the error as
@@ -221,6 +230,7 @@ impl TaskBuilder {
             self = factory(self);
         }
         let context = self.context.or_else(snapshot_context);
+        let created_at = self.created_at.unwrap_or(created_at);
         let eager = self.eager_start == Some(true) && running_loop_id() == Some(tasks.id());
         let cell = make_cell::<F, C>(tasks, future, context, created_at, !eager)?;
         if let Some(name) = self.name {
