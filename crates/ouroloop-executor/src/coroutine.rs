@@ -2,14 +2,16 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::panic::Location;
 use std::rc::Rc;
 
 use ouroloop_core::{LoopError, RemoteHandle, get_running_loop};
-use ouroloop_task::{FutureRef, LoopTasks, TaskError};
+use ouroloop_task::{FutureRef, LoopTasks, TaskBuilder, TaskError, process_id};
 
 use crate::bridge::{Bridge, Entry};
 use crate::concurrent::cell::Watcher;
 use crate::concurrent::{self, Promise};
+use crate::error::ExecutorError;
 
 /// Runs a coroutine as a task of a loop in another thread; from any thread.
 ///
@@ -18,7 +20,8 @@ use crate::concurrent::{self, Promise};
 ///
 /// # Errors
 ///
-/// In the future: [`TaskError::LoopClosed`] if the loop is closed, or closes before the task is done.
+/// In the future: [`TaskError::LoopClosed`] if the loop is closed, or closes before the task is done;
+/// [`TaskError::Failed`] with [`ExecutorError::Forked`] in the child of the process that made the loop.
 ///
 /// # Cancellation
 ///
@@ -59,14 +62,27 @@ where
 {
     let promise = Promise::completed_by(Some(event_loop.id()));
     let future = promise.future();
-    let end = End(promise);
+    let pid = event_loop.process_id();
+    if pid != process_id() {
+        // What is left for the loop here would never have its turn.
+        let _ = promise.set_exception(ExecutorError::Forked { pid });
+        return future;
+    }
+    let end = End {
+        promise,
+        created_at: Location::caller(),
+    };
     // A loop that is closed drops the end, which says so.
     let _ = event_loop.call_soon_threadsafe(move || end.begin(make));
     future
 }
 
 /// The end of the chain in the loop's thread. Dropped before it is used, the loop is gone.
-struct End<T: Send + 'static>(Promise<T>);
+struct End<T: Send + 'static> {
+    promise: Promise<T>,
+    /// Who handed the coroutine over: the task is made in the name of that line.
+    created_at: &'static Location<'static>,
+}
 
 impl<T: Send + 'static> End<T> {
     fn begin<F>(self, make: impl FnOnce() -> F + 'static)
@@ -86,9 +102,11 @@ impl<T: Send + 'static> End<T> {
         let bridge = Bridge::of(&event_loop)?;
         let value = Rc::new(Cell::new(None));
         let place = value.clone();
-        let task = event_loop.create_task(async move { place.set(Some(make().await)) })?;
+        let options = TaskBuilder::new().created_at(self.created_at);
+        let coroutine = async move { place.set(Some(make().await)) };
+        let task = event_loop.create_task_with(options, coroutine)?;
         let word = bridge.enter(Entry::Task(task.as_future_ref()));
-        let future = self.0.future();
+        let future = self.promise.future();
         // As in asyncio: a future that was cancelled already cancels the task after its first step was queued.
         future.watch(Watcher::CancelWord(event_loop.id(), word));
         task.as_future_ref()
@@ -104,23 +122,23 @@ impl<T: Send + 'static> End<T> {
     /// If the future was cancelled meanwhile nobody looks at the exception, so that its loop reports it.
     fn settle(self, task: &FutureRef, value: &Cell<Option<T>>) {
         if task.cancelled() {
-            self.0.future().cancel();
+            self.promise.future().cancel();
         }
-        if self.0.set_running_or_notify_cancel() != Ok(true) {
+        if self.promise.set_running_or_notify_cancel() != Ok(true) {
             return;
         }
         let outcome = match task.exception() {
             Some(error) => Err(error),
             None => value.take().ok_or(TaskError::InvalidState),
         };
-        let _ = self.0.set(outcome);
+        let _ = self.promise.set(outcome);
     }
 }
 
 impl<T: Send + 'static> Drop for End<T> {
     fn drop(&mut self) {
-        if !self.0.future().done() {
-            let _ = self.0.set(Err(TaskError::LoopClosed));
+        if !self.promise.future().done() {
+            let _ = self.promise.set(Err(TaskError::LoopClosed));
         }
     }
 }

@@ -34,10 +34,12 @@ pub enum ExecutorError {
     )]
     BlocksItsLoop,
 
-    /// The process has forked since the pool was made, and its threads are those of the parent.
-    #[error("this executor was made by process {pid}, before a fork; make a new one in the child")]
+    /// The process has forked since the pool, the thread or the future was made, and what completes it is the parent's.
+    #[error(
+        "this was made by process {pid}, before a fork, and its threads are not here; make a new one in the child"
+    )]
     Forked {
-        /// The process that made the pool.
+        /// The process that made it.
         pid: u32,
     },
 
@@ -75,13 +77,16 @@ pub enum ExecutorError {
     Shutdown,
 
     /// The pool did not come to its end within the limit. The jobs that are named never ended; give
-    /// each of them a way to learn that it is to stop.
-    #[error("the executor did not finish joining its threads within {limit:?}: {}", list(.jobs))]
+    /// each of them a way to learn that it is to stop. The threads that are named have no more jobs, and run the
+    /// destructors of their thread-locals.
+    #[error("the executor did not finish joining its threads within {limit:?}: {}", list(.jobs, .ending))]
     StillRunning {
         /// How long the threads were waited for.
         limit: Duration,
         /// What they were doing.
         jobs: Vec<JobInfo>,
+        /// The names of those that have left the queue, and not ended.
+        ending: Vec<String>,
     },
 
     /// The job or coroutine came to no value.
@@ -97,12 +102,14 @@ pub enum ExecutorError {
     TimedOut,
 }
 
-fn list(jobs: &[JobInfo]) -> String {
-    match jobs {
-        [] => "they are about to end".into(),
-        jobs => {
-            let jobs: Vec<_> = jobs.iter().map(JobInfo::to_string).collect();
-            format!("{} still running", jobs.join(", "))
-        }
+fn list(jobs: &[JobInfo], ending: &[String]) -> String {
+    let jobs = jobs.iter().map(|job| format!("{job} still running"));
+    let ending = ending
+        .iter()
+        .map(|name| format!("thread {name:?} is ending"));
+    let all: Vec<_> = jobs.chain(ending).collect();
+    match all.is_empty() {
+        true => "they are about to end".into(),
+        false => all.join(", "),
     }
 }

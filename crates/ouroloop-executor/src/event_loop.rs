@@ -3,15 +3,17 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_combinators::timeout;
-use ouroloop_core::{LoopError, LoopRef, get_running_loop, snapshot_context};
+use ouroloop_core::{LoopError, LoopRef, snapshot_context, with_running};
 use ouroloop_task::TaskError;
 
-use crate::bridge::{Bridge, ExecutorFuture};
+use crate::bridge::{Bridge, ExecutorFuture, Place};
 use crate::concurrent;
 use crate::error::ExecutorError;
+use crate::job::{self, JobInfo};
 use crate::pool::ThreadPoolExecutor;
 
 /// A pool, or `None` for the one that is the loop's default.
@@ -64,7 +66,7 @@ pub trait LoopExecutor {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] once the loop is closed.
+    /// [`LoopError::Closed`] once the loop is closed; [`LoopError::Forked`] in the child of the process that made it.
     #[track_caller]
     fn wrap_future<T>(
         &self,
@@ -80,7 +82,8 @@ pub trait LoopExecutor {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] once the loop is closed.
+    /// [`LoopError::Closed`] once the loop is closed; [`LoopError::Forked`] in the child of the process that made the pool
+    /// or the loop.
     fn set_default_executor(&self, executor: &ThreadPoolExecutor) -> Result<(), LoopError>;
 
     /// Takes no more jobs for the default executor, and waits until its threads have ended, for at most `timeout`.
@@ -118,8 +121,7 @@ impl LoopExecutor for LoopRef {
             Some(pool) => pool,
             None => bridge.executor.get_or_make()?,
         };
-        let future = pool.submit_as(f, None, place);
-        Ok(ExecutorFuture::chain(&bridge, &future, place)?)
+        Ok(submit(&bridge, &pool, f, place)?)
     }
 
     #[track_caller]
@@ -131,7 +133,11 @@ impl LoopExecutor for LoopRef {
     }
 
     fn set_default_executor(&self, executor: &ThreadPoolExecutor) -> Result<(), LoopError> {
-        Bridge::of(self)?.executor.set(executor.clone());
+        let bridge = Bridge::of(self)?;
+        if let Err(ExecutorError::Forked { pid }) = executor.check_process() {
+            return Err(LoopError::Forked { pid });
+        }
+        bridge.executor.set(executor.clone());
         Ok(())
     }
 
@@ -145,43 +151,42 @@ impl LoopExecutor for LoopRef {
                 return Ok(());
             };
             pool.begin_shutdown(false);
-            let ended = event_loop.wrap_future(&end_of(&event_loop, &pool, limit))?;
+            let ended = event_loop.wrap_future(&end_of(&event_loop, &pool, limit)?)?;
             let in_time = match event_loop.virtual_clock() {
                 None => self::timeout(limit, ended).await,
                 Some(_) => Ok(ended.await),
             };
-            match (in_time, limit) {
-                (Ok(Ok(true)), _) => {
-                    pool.join(None);
-                    Ok(())
-                }
-                (Ok(Err(error)), _) => Err(error.into()),
-                (_, limit) => Err(pool.still_running(limit.unwrap_or(Duration::MAX))),
+            match in_time {
+                Ok(ended) => ended?,
+                Err(_) => Err(pool.still_running(limit.unwrap_or(Duration::MAX))),
             }
         })
     }
 }
 
-/// Done when the threads of the pool are through; with false if the limit passed on a loop whose own timers know nothing
-/// of real time.
+/// Done when the threads of the pool have ended; in an error if the limit passed on a loop whose own timers know nothing of
+/// real time.
+///
+/// As in asyncio, a thread waits for them: a loop that did it would stand still meanwhile.
 fn end_of(
     event_loop: &LoopRef,
     pool: &ThreadPoolExecutor,
     limit: Option<Duration>,
-) -> concurrent::Future<bool> {
+) -> Result<concurrent::Future<Result<(), ExecutorError>>, ExecutorError> {
     let promise = concurrent::Promise::new();
     let future = promise.future();
-    let (Some(_), Some(limit)) = (event_loop.virtual_clock(), limit) else {
-        pool.on_end(move || {
-            let _ = promise.set_result(true);
-        });
-        return future;
-    };
-    let pool = pool.clone();
-    // Without a thread to watch the time the promise breaks, and that is an error.
+    if pool.has_joined() {
+        let _ = promise.set_result(Ok(()));
+        return Ok(future);
+    }
+    let (pool, limit) = (
+        pool.clone(),
+        limit.filter(|_| event_loop.virtual_clock().is_some()),
+    );
     let watcher = std::thread::Builder::new().name("ouroloop-shutdown".into());
-    let _ = watcher.spawn(move || promise.set_result(pool.join(Some(limit))));
-    future
+    let watch = move || promise.set_result(pool.join(limit));
+    watcher.spawn(watch).map_err(ExecutorError::ThreadStart)?;
+    Ok(future)
 }
 
 /// Has a thread call `f`, so that the loop can go on meanwhile: asyncio's `run_in_executor`.
@@ -276,13 +281,17 @@ pub fn to_thread<T: Send + 'static>(
         let call = move || context.run(f);
         let bridge = Bridge::of(&event_loop).map_err(|_| TaskError::LoopClosed)?;
         let pool = bridge.executor.get_or_make().map_err(TaskError::failed)?;
-        let future = pool.submit_as(call, None, place);
-        let chained = ExecutorFuture::chain(&bridge, &future, place);
-        chained.map_err(|_| TaskError::LoopClosed)?.await
+        let submitted = submit(&bridge, &pool, call, place);
+        submitted.map_err(|_| TaskError::LoopClosed)?.await
     }
 }
 
 /// Makes the future of another thread one that the running loop can await: asyncio's `wrap_future`.
+///
+/// # Errors
+///
+/// In what it returns: what `future` ends with, and [`ExecutorError::Forked`] as [`TaskError::Failed`] in the child of a
+/// fork, if it is one that the parent waits for.
 ///
 /// # Cancellation
 ///
@@ -320,6 +329,24 @@ pub fn wrap_future<T>(future: &concurrent::Future<T>) -> ExecutorFuture<T> {
     }
 }
 
+/// Gives the pool a job, and the loop a future of it, which knows the job before any thread does.
+fn submit<T: Send + 'static>(
+    bridge: &Rc<Bridge>,
+    pool: &ThreadPoolExecutor,
+    f: impl FnOnce() -> T + Send + 'static,
+    created_at: &'static Location<'static>,
+) -> Result<ExecutorFuture<T>, LoopError> {
+    let place = Place::reserve(bridge);
+    let info = JobInfo {
+        name: None,
+        created_at,
+    };
+    let (job, shared) = job::make(f, info, Some(place.watcher()));
+    let future = place.chain(shared, created_at)?;
+    pool.submit_job(job);
+    Ok(future)
+}
+
 /// A future that has failed already.
 fn failed<T: Send + 'static>(event_loop: &LoopRef, error: ExecutorError) -> ExecutorFuture<T> {
     let promise = concurrent::Promise::new();
@@ -332,10 +359,12 @@ fn failed<T: Send + 'static>(event_loop: &LoopRef, error: ExecutorError) -> Exec
 }
 
 #[track_caller]
-fn running() -> ouroloop_core::EventLoop {
+fn running() -> LoopRef {
     running_at(Location::caller())
 }
 
-fn running_at(place: &'static Location<'static>) -> ouroloop_core::EventLoop {
-    get_running_loop().unwrap_or_else(|error| panic!("at {place}: {error}"))
+/// The running loop. That it is not the one of a forked parent is looked at where it is used.
+fn running_at(place: &'static Location<'static>) -> LoopRef {
+    let running = with_running(|running| running.cloned());
+    running.unwrap_or_else(|| panic!("at {place}: {}", LoopError::NotRunning))
 }

@@ -2,8 +2,11 @@
 //!
 //! # State
 //!
-//! The closure is there until the job starts or is cancelled; whoever changes the state of the cell
-//! from pending takes it out, so nobody else looks for it.
+//! The closure is there until the job starts or is cancelled; whoever takes it out decides which of the two it is,
+//! and says so in the cell.
+//!
+//! A job that was cancelled stays in the queue until a thread comes to it. So a large closure has an allocation of
+//! its own, which the cancellation frees: what stays is small.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -13,7 +16,7 @@ use ouroloop_core::PanicPayload;
 use ouroloop_task::TaskError;
 
 use crate::concurrent::Future;
-use crate::concurrent::cell::{Cell, Erased, Shared};
+use crate::concurrent::cell::{Cell, Erased, Shared, Watcher};
 use crate::sync::{Mutex, lock};
 
 /// What is known of a job: the line that submitted it, and its name if it was given one.
@@ -70,7 +73,28 @@ pub(crate) trait Run: Send + Sync {
     fn info(&self) -> &JobInfo;
 }
 
-pub(crate) struct Job<F, T: 'static> {
+/// The size of a closure, in bytes, above which it is allocated by itself.
+const LARGE: usize = 128;
+
+/// A job as the pool sees it, and as those see it who want the result.
+pub(crate) type Made<T> = (Arc<dyn Run>, Arc<dyn Shared<T>>);
+
+/// Makes a job that nobody else sees yet; `watcher` is told of its end.
+pub(crate) fn make<F, T>(work: F, info: JobInfo, watcher: Option<Watcher<T>>) -> Made<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > LARGE {
+        let work: Box<dyn FnOnce() -> T + Send> = Box::new(work);
+        let job = Job::new(work, info, watcher);
+        return (job.clone(), job);
+    }
+    let job = Job::new(work, info, watcher);
+    (job.clone(), job)
+}
+
+struct Job<F, T: 'static> {
     work: Mutex<Option<F>>,
     cell: Cell<T>,
     info: JobInfo,
@@ -81,21 +105,33 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(work: F, info: JobInfo) -> Arc<Job<F, T>> {
+    fn new(work: F, info: JobInfo, watcher: Option<Watcher<T>>) -> Arc<Job<F, T>> {
         Arc::new(Job {
             work: Mutex::new(Some(work)),
-            cell: Cell::new(None),
+            cell: Cell::watched(watcher),
             info,
         })
     }
 
-    fn finish(self: &Arc<Self>, outcome: Result<T, TaskError>) {
-        // A job that was cancelled meanwhile has nobody left to tell.
-        let _ = self.cell.finish(outcome, || Future::of(self.clone()));
+    /// Takes what there is to do, if it is there, and says by `mark` what becomes of the job: under the lock, so that
+    /// whoever finds nothing sees why.
+    fn take_work(&self, mark: impl FnOnce(&Cell<T>)) -> Option<F> {
+        let mut slot = lock(&self.work);
+        let work = slot.take();
+        if work.is_some() {
+            mark(&self.cell);
+        }
+        work
     }
 
-    fn drop_work(&self) {
-        let work = lock(&self.work).take();
+    fn finish(self: &Arc<Self>, outcome: Result<T, TaskError>) {
+        // It runs, so nobody else ends it.
+        let _ = self
+            .cell
+            .finish_running(outcome, || Future::of(self.clone()));
+    }
+
+    fn drop_work(&self, work: F) {
         // The destructor of what the closure holds must not end a thread that goes on with others.
         if panics(move || drop(work)) {
             tracing::error!(target: "ouroloop::executor", "the drop of a cancelled {} panicked", self.info);
@@ -109,19 +145,17 @@ where
     T: Send + 'static,
 {
     fn run(self: Arc<Self>) {
-        if self.cell.start() != Ok(true) {
+        let Some(work) = self.take_work(Cell::mark_running) else {
             return;
-        }
-        let work = lock(&self.work).take();
-        let work = work.expect("only who starts or cancels the job takes it");
+        };
         let outcome = catch_unwind(AssertUnwindSafe(work))
             .map_err(|payload| TaskError::Panicked(PanicPayload::from_payload(payload)));
         self.finish(outcome);
     }
 
     fn fail(self: Arc<Self>, error: TaskError) {
-        if self.cell.start() == Ok(true) {
-            self.drop_work();
+        if let Some(work) = self.take_work(Cell::mark_running) {
+            self.drop_work(work);
             self.finish(Err(error));
         }
     }
@@ -155,8 +189,15 @@ where
     T: Send + 'static,
 {
     fn cancel(self: Arc<Self>) -> bool {
-        self.cell
-            .cancel(|| self.drop_work(), || Future::of(self.clone()))
+        // In the child of a fork the lock may be held for ever.
+        if self.cell.check_process().is_err() {
+            return self.cell.cancelled();
+        }
+        if let Some(work) = self.take_work(Cell::mark_cancelled) {
+            self.drop_work(work);
+            self.cell.tell_all(|| Future::of(self.clone()));
+        }
+        self.cell.cancelled()
     }
 
     fn cancelled(&self) -> bool {
@@ -173,5 +214,23 @@ where
 
     fn info(&self) -> Option<&JobInfo> {
         Some(&self.info)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_of_a_cancelled_job_is_small() {
+        let large = [0_u8; 100_000];
+        let info = JobInfo {
+            name: None,
+            created_at: Location::caller(),
+        };
+        let (job, future) = make(move || large.len(), info, None);
+        assert!(size_of_val(&*job) <= 2 * LARGE, "{}", size_of_val(&*job));
+        assert!(future.erase().cancel());
+        job.run();
     }
 }

@@ -11,6 +11,7 @@ use ::loom::thread;
 
 use crate::concurrent::Promise;
 use crate::error::ExecutorError;
+use crate::pool::seat::Seat;
 use crate::pool::workers::{Crew, Refusal, Workers};
 use crate::queue::PoolQueue;
 use crate::sync::{Mutex, lock};
@@ -21,16 +22,17 @@ struct Log {
     run: Mutex<Vec<u32>>,
     refused: Mutex<Vec<u32>>,
     starts_fail: bool,
+    naps: bool,
 }
 
 impl Crew<u32> for Log {
-    fn begin(&self, _workers: usize) {}
+    fn begin(&self, _workers: usize, _seat: &Arc<Seat>) {}
 
-    fn run(&self, _worker: usize, job: u32) {
+    fn run(&self, _seat: &Seat, job: u32) {
         lock(&self.run).push(job);
     }
 
-    fn rest(&self, _worker: usize) {}
+    fn rest(&self, _seat: &Seat) {}
 
     fn refuse(&self, job: u32, _because: Refusal) {
         lock(&self.refused).push(job);
@@ -40,9 +42,13 @@ impl Crew<u32> for Log {
         false
     }
 
+    fn naps(&self) -> bool {
+        self.naps
+    }
+
     fn start(
         &self,
-        _worker: usize,
+        _seat: Option<&Seat>,
         body: Box<dyn FnOnce() + Send>,
     ) -> io::Result<thread::JoinHandle<()>> {
         match self.starts_fail {
@@ -55,12 +61,21 @@ impl Crew<u32> for Log {
 type Pool = Arc<Workers<PoolQueue<u32>, Log>>;
 
 fn pool(workers: usize) -> Pool {
-    Workers::new(PoolQueue::new(workers), Log::default())
+    Workers::new(PoolQueue::new(), Log::default(), workers)
+}
+
+/// One whose workers take batches, and look out for one another.
+fn full_pool(workers: usize) -> Pool {
+    let crew = Log {
+        naps: true,
+        ..Log::default()
+    };
+    Workers::new(PoolQueue::with_batches(), crew, workers)
 }
 
 fn end(pool: &Pool) {
     pool.shut_down();
-    assert!(pool.join(None));
+    pool.join(None).unwrap();
     assert_eq!(pool.threads(), 0);
 }
 
@@ -159,55 +174,109 @@ fn m16_jobs_of_two_submitters_are_run_by_two_workers() {
     });
 }
 
-/// Model 16 again: a job that blocks until another one has run. If the second job waits behind the first while a thread
-/// could be had, this never ends.
+/// Model 16 with batches: what one worker has taken and not come to, the other one takes.
 #[test]
-fn m16_a_job_that_waits_for_another_gets_a_second_worker() {
-    struct Pair {
-        second: crate::concurrent::Future<()>,
-        promise: Mutex<Option<Promise<()>>>,
-    }
+fn m16_batches_that_one_worker_took_are_run_by_both() {
+    explore("batches_vs_park", Some(2), || {
+        let pool = full_pool(2);
+        let other = pool.clone();
+        let submitter = thread::spawn(move || {
+            other.submit(1);
+            other.submit(2);
+        });
+        pool.submit(3);
+        submitter.join().unwrap();
+        end(&pool);
+        assert_eq!(sorted(&pool.crew.run), [1, 2, 3]);
+    });
+}
 
-    impl Crew<u32> for Pair {
-        fn begin(&self, _workers: usize) {}
+/// A job that blocks until another one has run.
+struct Pair {
+    second: crate::concurrent::Future<()>,
+    promise: Mutex<Option<Promise<()>>>,
+    naps: bool,
+}
 
-        fn run(&self, _worker: usize, job: u32) {
-            match job {
-                1 => self.second.result(None).unwrap(),
-                _ => lock(&self.promise).take().unwrap().set_result(()).unwrap(),
-            }
-        }
-
-        fn rest(&self, _worker: usize) {}
-
-        fn refuse(&self, _job: u32, _because: Refusal) {
-            unreachable!("both are submitted before the shutdown");
-        }
-
-        fn spins(&self) -> bool {
-            false
-        }
-
-        fn start(
-            &self,
-            _worker: usize,
-            body: Box<dyn FnOnce() + Send>,
-        ) -> io::Result<thread::JoinHandle<()>> {
-            Ok(thread::spawn(body))
-        }
-    }
-
-    explore("dependent_jobs", Some(3), || {
+impl Pair {
+    fn new(naps: bool) -> Pair {
         let promise = Promise::new();
-        let crew = Pair {
+        Pair {
             second: promise.future(),
             promise: Mutex::new(Some(promise)),
-        };
-        let pool = Workers::new(PoolQueue::new(2), crew);
+            naps,
+        }
+    }
+}
+
+impl Crew<u32> for Pair {
+    fn begin(&self, _workers: usize, _seat: &Arc<Seat>) {}
+
+    fn run(&self, _seat: &Seat, job: u32) {
+        match job {
+            0 => {}
+            1 => self.second.result(None).unwrap(),
+            _ => lock(&self.promise).take().unwrap().set_result(()).unwrap(),
+        }
+    }
+
+    fn rest(&self, _seat: &Seat) {}
+
+    fn refuse(&self, _job: u32, _because: Refusal) {
+        unreachable!("all are submitted before the shutdown");
+    }
+
+    fn spins(&self) -> bool {
+        false
+    }
+
+    fn naps(&self) -> bool {
+        self.naps
+    }
+
+    fn start(
+        &self,
+        _seat: Option<&Seat>,
+        body: Box<dyn FnOnce() + Send>,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        Ok(thread::spawn(body))
+    }
+}
+
+/// Model 16 again: if the second job waits behind the first while a thread could be had, this never ends.
+#[test]
+fn m16_a_job_that_waits_for_another_gets_a_second_worker() {
+    explore("dependent_jobs", Some(3), || {
+        let pool = Workers::new(PoolQueue::new(), Pair::new(false), 2);
         pool.submit(1);
         pool.submit(2);
         pool.shut_down();
-        assert!(pool.join(None));
+        pool.join(None).unwrap();
+    });
+}
+
+/// The same when a worker has taken both jobs at once.
+#[test]
+fn m16_a_job_that_waits_for_one_of_its_own_batch_gets_a_second_worker() {
+    explore("dependent_batch", Some(2), || {
+        let pool = Workers::new(PoolQueue::with_batches(), Pair::new(false), 2);
+        pool.submit(1);
+        pool.submit(2);
+        pool.shut_down();
+        pool.join(None).unwrap();
+    });
+}
+
+/// The same after both workers were awake, so that one may be the lookout.
+#[test]
+fn m16_a_job_that_waits_for_another_is_seen_by_the_lookout() {
+    explore("dependent_jobs_and_lookout", Some(2), || {
+        let pool = Workers::new(PoolQueue::with_batches(), Pair::new(true), 2);
+        pool.submit(0);
+        pool.submit(1);
+        pool.submit(2);
+        pool.shut_down();
+        pool.join(None).unwrap();
     });
 }
 
@@ -220,7 +289,7 @@ fn m17_a_job_against_a_shutdown_is_run_or_refused() {
         let submitter = thread::spawn(move || other.submit(1));
         pool.shut_down();
         submitter.join().unwrap();
-        assert!(pool.join(None));
+        pool.join(None).unwrap();
         let ends = [sorted(&pool.crew.run), sorted(&pool.crew.refused)].concat();
         assert_eq!(ends, [1]);
     });
@@ -236,29 +305,27 @@ fn m18_a_job_against_the_end_of_the_last_worker_is_run_or_refused() {
         let submitter = thread::spawn(move || other.submit(2));
         pool.shut_down();
         submitter.join().unwrap();
-        assert!(pool.join(None));
+        pool.join(None).unwrap();
         let ends = [sorted(&pool.crew.run), sorted(&pool.crew.refused)].concat();
         assert_eq!(ends, [1, 2]);
     });
 }
 
-/// Whoever waits for the end of the pool hears of it once, whichever thread brings it about.
+/// Two who wait for the end of the pool: neither comes back before the thread is joined.
 #[test]
-fn m18_the_end_of_the_pool_is_told_once() {
-    explore("end_vs_shutdown", Some(3), || {
+fn m18_all_who_join_wait_for_the_threads() {
+    explore("two_joins", Some(3), || {
         let pool = pool(1);
         pool.submit(1);
-        let told = Arc::new(AtomicU64::new(0));
-        let count = told.clone();
         let other = pool.clone();
-        let listener = thread::spawn(move || {
-            other.on_end(Box::new(move || {
-                count.fetch_add(1, Relaxed);
-            }));
+        let joiner = thread::spawn(move || {
+            other.shut_down();
+            other.join(None).unwrap();
+            assert!(other.has_joined());
         });
         end(&pool);
-        listener.join().unwrap();
-        assert_eq!(told.load(Relaxed), 1);
+        assert!(pool.has_joined());
+        joiner.join().unwrap();
     });
 }
 
@@ -270,7 +337,7 @@ fn m18_jobs_without_any_thread_are_refused() {
             starts_fail: true,
             ..Log::default()
         };
-        let pool: Pool = Workers::new(PoolQueue::new(1), crew);
+        let pool: Pool = Workers::new(PoolQueue::new(), crew, 1);
         let other = pool.clone();
         let submitter = thread::spawn(move || other.submit(1));
         pool.submit(2);

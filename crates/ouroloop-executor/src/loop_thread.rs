@@ -17,7 +17,7 @@ use ouroloop_core::{
     EventLoop, LoopError, PanicPayload, RemoteHandle, get_running_loop, new_event_loop,
     set_event_loop,
 };
-use ouroloop_task::{LoopTasks, RunError, TaskError};
+use ouroloop_task::{LoopTasks, RunError, TaskError, process_id};
 
 use crate::concurrent;
 use crate::coroutine::run_coroutine_threadsafe;
@@ -62,6 +62,7 @@ pub struct LoopThread {
     remote: RemoteHandle,
     shared: Arc<Shared>,
     id: ThreadId,
+    pid: u32,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -76,6 +77,8 @@ struct Stage {
     stop_asked: bool,
     stopped: bool,
     close_asked: bool,
+    /// The thread was joined.
+    closed: bool,
     /// How the loop ended, until somebody asked.
     ended: Option<Result<(), ExecutorError>>,
 }
@@ -111,6 +114,7 @@ impl LoopThread {
             remote: remote?,
             shared,
             id,
+            pid: process_id(),
             handle: Mutex::new(Some(handle)),
         })
     }
@@ -136,9 +140,9 @@ impl LoopThread {
         run_coroutine_threadsafe(&self.remote, make)
     }
 
-    /// Whether the loop runs.
+    /// Whether the loop runs; false in the child of a fork.
     pub fn is_running(&self) -> bool {
-        !self.shared.lock().stopped
+        self.check_process().is_ok() && !self.shared.lock().stopped
     }
 
     /// Stops the loop when the callbacks that are ready have had their turn. Does not wait for that: see
@@ -146,8 +150,9 @@ impl LoopThread {
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::LoopStopped`] if it has stopped already.
+    /// [`ExecutorError::LoopStopped`] if it has stopped already; [`ExecutorError::Forked`] in the child of a fork.
     pub fn stop(&self) -> Result<(), ExecutorError> {
+        self.check_process()?;
         let mut stage = self.shared.lock();
         if stage.stopped {
             return Err(ExecutorError::LoopStopped);
@@ -166,8 +171,10 @@ impl LoopThread {
     /// # Errors
     ///
     /// [`ExecutorError::LoopNotStopped`] if nobody has called [`stop`](LoopThread::stop), so that it would wait for ever;
-    /// [`ExecutorError::JoinsItself`] in the loop's own thread; [`ExecutorError::TimedOut`] if a callback holds the loop up.
+    /// [`ExecutorError::JoinsItself`] in the loop's own thread; [`ExecutorError::TimedOut`] if a callback holds the loop up;
+    /// [`ExecutorError::Forked`] in the child of a fork.
     pub fn join(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ExecutorError> {
+        self.check_process()?;
         self.check_not_own()?;
         let deadline = timeout.into().and_then(|it| Instant::now().checked_add(it));
         let mut stage = self.shared.lock();
@@ -185,14 +192,16 @@ impl LoopThread {
     }
 
     /// Cancels the tasks that are left and waits for them, closes the loop, and waits for the end of the thread. A second
-    /// call does nothing.
+    /// call does nothing, but for waiting while the first one does.
     ///
     /// # Errors
     ///
     /// [`ExecutorError::LoopNotStopped`] while the loop runs; [`ExecutorError::JoinsItself`] in its own thread;
-    /// [`ExecutorError::StillRunning`] if jobs of its default executor did not end within 300 seconds. In the last case
-    /// the loop is closed all the same.
+    /// [`ExecutorError::StillRunning`] if jobs of its default executor did not end within 300 seconds: the loop is closed
+    /// all the same. [`ExecutorError::Forked`] in the child of a fork. What went wrong in the loop is told to the first who
+    /// asks.
     pub fn close(&self) -> Result<(), ExecutorError> {
+        self.check_process()?;
         self.check_not_own()?;
         let mut stage = self.shared.lock();
         if !stage.stopped {
@@ -202,10 +211,27 @@ impl LoopThread {
         drop(stage);
         self.shared.changed.notify_all();
         let handle = lock(&self.handle).take();
-        if let Some(handle) = handle {
-            join(handle)?;
+        let Some(handle) = handle else {
+            let mut stage = self.shared.lock();
+            while !stage.closed {
+                stage = wait(&self.shared.changed, stage, None);
+            }
+            return Ok(());
+        };
+        let joined = join(handle);
+        let mut stage = self.shared.lock();
+        stage.closed = true;
+        let ended = stage.ended.take();
+        drop(stage);
+        self.shared.changed.notify_all();
+        joined.and(ended.unwrap_or(Ok(())))
+    }
+
+    fn check_process(&self) -> Result<(), ExecutorError> {
+        match self.pid == process_id() {
+            true => Ok(()),
+            false => Err(ExecutorError::Forked { pid: self.pid }),
         }
-        self.shared.lock().ended.take().unwrap_or(Ok(()))
     }
 
     fn check_not_own(&self) -> Result<(), ExecutorError> {
@@ -218,8 +244,10 @@ impl LoopThread {
 
 impl Drop for LoopThread {
     fn drop(&mut self) {
-        // It has stopped already, or it stops.
-        let _ = self.stop();
+        // It has stopped already, or it stops. In the child of a fork it is the parent's.
+        if let Err(ExecutorError::Forked { .. }) = self.stop() {
+            return;
+        }
         self.shared.lock().close_asked = true;
         self.shared.changed.notify_all();
     }

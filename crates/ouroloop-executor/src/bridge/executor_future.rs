@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ouroloop_core::{LoopError, LoopRef, running_loop_id};
+use ouroloop_core::{ClientWord, LoopError, LoopRef, running_loop_id};
 use ouroloop_task::{
     AsFutureRef, Awaitable, CallbackId, Eventual, EventualValue, FutureRef, IntoTask, LoopTasks,
     PromiseFuture, PromiseValue, Resource, ResourceState, TaskError, create_future_of,
@@ -16,7 +16,8 @@ use ouroloop_task::{
 
 use super::{Bridge, Entry};
 use crate::concurrent;
-use crate::concurrent::cell::{Erased, Shared, Watcher};
+use crate::concurrent::cell::{Shared, Watcher};
+use crate::job::JobInfo;
 
 /// What comes of a job, as its loop sees it: what `run_in_executor` and `wrap_future` return in asyncio.
 ///
@@ -48,7 +49,108 @@ use crate::concurrent::cell::{Erased, Shared, Watcher};
 #[must_use = "dropping it loses the result; the job goes on"]
 pub struct ExecutorFuture<T: 'static> {
     promise: PromiseFuture<()>,
+    link: Rc<Link<T>>,
+}
+
+/// A word that something is to be told by, before there is something: given back if that does not come about.
+pub(crate) struct Place {
+    bridge: Rc<Bridge>,
+    word: ClientWord,
+}
+
+impl Place {
+    pub(crate) fn reserve(bridge: &Rc<Bridge>) -> Place {
+        Place {
+            bridge: bridge.clone(),
+            word: bridge.enter(Entry::Reserved),
+        }
+    }
+
+    /// What is to tell the loop of the end.
+    pub(crate) fn watcher<T>(&self) -> Watcher<T> {
+        Watcher::Word(self.bridge.event_loop.id(), self.word)
+    }
+
+    /// Chains a promise of the loop to what has the [`watcher`](Place::watcher), or is about to get it.
+    pub(crate) fn chain<T>(
+        self,
+        shared: Arc<dyn Shared<T>>,
+        created_at: &'static Location<'static>,
+    ) -> Result<ExecutorFuture<T>, LoopError> {
+        let (bridge, word) = (&self.bridge, self.word);
+        let link = Rc::new(Link {
+            shared,
+            created_at,
+            bridge: bridge.clone(),
+            word,
+        });
+        let promise = match running_loop_id() == Some(bridge.event_loop.id()) {
+            true => create_future_of(link.clone()),
+            // Before the loop runs, a wait graph knows it as a promise.
+            false => match bridge.event_loop.create_future() {
+                Ok(promise) => promise,
+                Err(error) => {
+                    bridge.leave(word);
+                    return Err(error);
+                }
+            },
+        };
+        let told = link.clone();
+        let on_cancel = promise
+            .as_future_ref()
+            .add_done_callback_in(None, move |_| {
+                told.bridge.leave(told.word);
+                Source::cancel(&*told);
+            });
+        let future = promise.future();
+        let entry = Entry::Chained {
+            promise,
+            source: link.clone(),
+            on_cancel,
+        };
+        bridge.fill(word, entry);
+        Ok(ExecutorFuture {
+            promise: future,
+            link,
+        })
+    }
+}
+
+/// What the future, its entry, the callback of its cancellation and a wait graph share: the other thread's side.
+struct Link<T: 'static> {
     shared: Arc<dyn Shared<T>>,
+    created_at: &'static Location<'static>,
+    bridge: Rc<Bridge>,
+    word: ClientWord,
+}
+
+/// The same for those who do not know the type of the value.
+pub(crate) trait Source {
+    fn cancel(&self);
+
+    fn cancelled(&self) -> bool;
+
+    fn error(&self) -> Option<TaskError>;
+
+    fn info(&self) -> Option<&JobInfo>;
+}
+
+impl<T> Source for Link<T> {
+    fn cancel(&self) {
+        self.shared.clone().erase().cancel();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.shared.cancelled()
+    }
+
+    fn error(&self) -> Option<TaskError> {
+        self.shared.error()
+    }
+
+    fn info(&self) -> Option<&JobInfo> {
+        self.shared.info()
+    }
 }
 
 impl<T> ExecutorFuture<T> {
@@ -58,30 +160,15 @@ impl<T> ExecutorFuture<T> {
         future: &concurrent::Future<T>,
         created_at: &'static Location<'static>,
     ) -> Result<ExecutorFuture<T>, LoopError> {
-        let shared = future.shared.clone();
-        let source = shared.clone().erase();
-        let event_loop = &bridge.event_loop;
-        let promise = match running_loop_id() == Some(event_loop.id()) {
-            true => create_future_of(Rc::new(Elsewhere(source.clone(), created_at))),
-            // Before the loop runs, a wait graph knows it as a promise.
-            false => event_loop.create_future()?,
-        };
-        let word = bridge.enter(Entry::Chained {
-            promise: promise.clone(),
-            source: source.clone(),
-            on_cancel: None,
-        });
-        let home = bridge.clone();
-        let on_cancel = promise
-            .as_future_ref()
-            .add_done_callback_in(None, move |_| {
-                home.leave(word);
-                source.cancel();
-            });
-        bridge.set_on_cancel(word, on_cancel);
-        let promise = promise.future();
-        future.watch(Watcher::Word(event_loop.id(), word));
-        Ok(ExecutorFuture { promise, shared })
+        let place = Place::reserve(bridge);
+        let watcher = place.watcher();
+        let word = place.word;
+        let chained = place.chain(future.shared.clone(), created_at)?;
+        match future.check_process() {
+            Err(forked) if !future.done() => bridge.fail(word, TaskError::failed(forked)),
+            _ => future.watch(watcher),
+        }
+        Ok(chained)
     }
 
     /// Cancels it, and later the job; false if it is done.
@@ -112,7 +199,7 @@ impl<T> ExecutorFuture<T> {
     /// came to instead of a value.
     pub fn result(&self) -> Result<T, TaskError> {
         self.promise.result()?;
-        self.shared.cell().take()
+        self.link.shared.cell().take()
     }
 
     /// Calls `callback` through the loop once this is done: see [`FutureRef::add_done_callback`].
@@ -142,7 +229,7 @@ impl<T> fmt::Debug for ExecutorFuture<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct ExecutorValue<T: 'static> {
     wait: PromiseValue<()>,
-    shared: Arc<dyn Shared<T>>,
+    link: Rc<Link<T>>,
 }
 
 impl<T> Unpin for ExecutorValue<T> {}
@@ -153,7 +240,7 @@ impl<T> Future for ExecutorValue<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.wait).poll(cx))?;
-        Poll::Ready(this.shared.cell().take())
+        Poll::Ready(this.link.shared.cell().take())
     }
 }
 
@@ -164,7 +251,7 @@ impl<T> IntoFuture for ExecutorFuture<T> {
     fn into_future(self) -> ExecutorValue<T> {
         ExecutorValue {
             wait: self.promise.into_future(),
-            shared: self.shared,
+            link: self.link,
         }
     }
 }
@@ -189,17 +276,14 @@ impl<T> IntoTask for ExecutorFuture<T> {
 }
 
 /// What a wait graph says of it.
-struct Elsewhere(Arc<dyn Erased>, &'static Location<'static>);
-
-impl Resource for Elsewhere {
+impl<T> Resource for Link<T> {
     fn state(&self) -> ResourceState {
-        let Elsewhere(source, created_at) = self;
-        let stage = match source.running() {
+        let stage = match self.shared.running() {
             true => "running",
             false => "queued",
         };
-        let Some(info) = source.info() else {
-            return ResourceState::new("concurrent::Future", *created_at);
+        let Some(info) = self.shared.info() else {
+            return ResourceState::new("concurrent::Future", self.created_at);
         };
         let detail = match info.name() {
             Some(name) => format!("{name:?}, {stage}"),

@@ -18,18 +18,23 @@ mod executor_future;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use ouroloop_core::{Client, ClientId, ClientWord, LoopError, LoopRef, RemoteHandle};
-use ouroloop_task::{CallbackId, FutureRef, Promise, TaskError};
+use ouroloop_core::{
+    Client, ClientId, ClientWord, LoopError, LoopRef, RemoteHandle, get_running_loop,
+    running_loop_id,
+};
+use ouroloop_task::{CallbackId, FutureRef, Promise, TaskError, process_id};
 
 use self::default_executor::DefaultExecutor;
 use self::entries::Entries;
+pub(crate) use self::executor_future::Place;
+use self::executor_future::Source;
 pub use self::executor_future::{ExecutorFuture, ExecutorValue};
-use crate::concurrent::cell::Erased;
 
 pub(crate) struct Bridge {
     pub(crate) event_loop: LoopRef,
+    /// The process that the loop was seen in first; in the child of a fork nothing of this may be used.
+    pid: u32,
     client: Cell<Option<ClientId>>,
     entries: RefCell<Entries<Entry>>,
     /// Held while there is an entry of the first kind.
@@ -40,12 +45,14 @@ pub(crate) struct Bridge {
 
 /// Who gets a word.
 pub(crate) enum Entry {
+    /// It has its number, and nothing else yet.
+    Reserved,
     /// A promise of the loop that is chained to the future of another thread.
     Chained {
         promise: Promise<()>,
-        source: Arc<dyn Erased>,
+        source: Rc<dyn Source>,
         /// Passes a cancellation of the promise on.
-        on_cancel: Option<CallbackId>,
+        on_cancel: CallbackId,
     },
     /// A task that the future of another thread may cancel.
     Task(FutureRef),
@@ -66,10 +73,15 @@ impl Bridge {
             all.find(|it| it.event_loop.same_loop(event_loop)).cloned()
         });
         if let Some(found) = found {
-            return Ok(found);
+            return match found.pid == process_id() {
+                true => Ok(found),
+                false => Err(LoopError::Forked { pid: found.pid }),
+            };
         }
+        check_process(event_loop)?;
         let bridge = Rc::new(Bridge {
             event_loop: event_loop.clone(),
+            pid: process_id(),
             client: Cell::new(None),
             entries: RefCell::default(),
             remote: RefCell::default(),
@@ -84,22 +96,19 @@ impl Bridge {
 
     /// Adds an entry, and returns the word that it waits for.
     pub(crate) fn enter(&self, entry: Entry) -> ClientWord {
-        if let Entry::Chained { .. } = entry {
-            self.awaited.set(self.awaited.get() + 1);
-            let mut remote = self.remote.borrow_mut();
-            remote.get_or_insert_with(|| self.event_loop.remote());
-        }
         let number = self.entries.borrow_mut().insert(entry);
         let client = self.client.get().expect("registered when it was made");
         client.word(number)
     }
 
-    /// Says how the entry hears of a cancellation of its promise.
-    pub(crate) fn set_on_cancel(&self, word: ClientWord, id: CallbackId) {
-        let mut entries = self.entries.borrow_mut();
-        if let Some(Entry::Chained { on_cancel, .. }) = entries.get_mut(word.payload()) {
-            *on_cancel = Some(id);
+    /// Puts a promise that is chained to a future of another thread into an entry that was reserved.
+    pub(crate) fn fill(&self, word: ClientWord, entry: Entry) {
+        if let Some(reserved) = self.entries.borrow_mut().get_mut(word.payload()) {
+            *reserved = entry;
         }
+        self.awaited.set(self.awaited.get() + 1);
+        let mut remote = self.remote.borrow_mut();
+        remote.get_or_insert_with(|| self.event_loop.remote());
     }
 
     /// Takes an entry out; none if it is gone.
@@ -119,15 +128,24 @@ impl Bridge {
         Some(entry)
     }
 
+    /// Ends a chained promise in an error, whatever becomes of the source.
+    pub(crate) fn fail(&self, word: ClientWord, error: TaskError) {
+        if let Some(Entry::Chained {
+            promise, on_cancel, ..
+        }) = self.leave(word)
+        {
+            promise.remove_done_callback(on_cancel);
+            let _ = promise.set_error(error);
+        }
+    }
+
     /// Copies what came of the source, as asyncio's `_copy_future_state` does.
-    fn settle(promise: &Promise<()>, source: &Arc<dyn Erased>, on_cancel: Option<CallbackId>) {
+    fn settle(promise: &Promise<()>, source: &dyn Source, on_cancel: CallbackId) {
         if promise.done() {
             // It was cancelled, and the callback for that is queued.
             return;
         }
-        if let Some(id) = on_cancel {
-            promise.remove_done_callback(id);
-        }
+        promise.remove_done_callback(on_cancel);
         if source.cancelled() {
             promise.cancel();
             return;
@@ -137,6 +155,18 @@ impl Bridge {
             Some(error) => promise.set_error(error),
             None => promise.set_result(()),
         };
+    }
+}
+
+/// An error in the child of the process that has made the loop.
+fn check_process(event_loop: &LoopRef) -> Result<(), LoopError> {
+    if running_loop_id() == Some(event_loop.id()) {
+        return get_running_loop().map(drop);
+    }
+    match event_loop.check_runnable() {
+        Err(error @ LoopError::Forked { .. }) => Err(error),
+        // Whatever else keeps it from running does not keep it from being prepared for a run.
+        _ => Ok(()),
     }
 }
 
@@ -156,7 +186,7 @@ impl Client for Bridge {
             on_cancel,
         }) = self.remove(payload)
         {
-            Bridge::settle(&promise, &source, on_cancel);
+            Bridge::settle(&promise, &*source, on_cancel);
         }
     }
 
@@ -174,7 +204,7 @@ impl Client for Bridge {
                 None => "<the end of a future of another thread>".into(),
             },
             Some(Entry::Task(task)) => format!("<the cancellation of {task:?}>"),
-            None => "<the end of a future that nobody waits for>".into(),
+            Some(Entry::Reserved) | None => "<the end of a future that nobody waits for>".into(),
         }
     }
 

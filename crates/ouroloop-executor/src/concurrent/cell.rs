@@ -4,27 +4,32 @@
 //!
 //! | state | means | next |
 //! | --- | --- | --- |
-//! | `PENDING` | nobody has begun | `RUNNING`, `CANCELLED`, `FINISHED` |
-//! | `RUNNING` | somebody works on it | `FINISHED` |
+//! | `PENDING` | nobody has begun | `RUNNING`, `CANCELLED` |
+//! | `RUNNING` | somebody works on it | `FAILED`, `FINISHED` |
 //! | `CANCELLED` | it never runs; the producer does not know yet | `NOTIFIED` |
 //! | `NOTIFIED` | the same, and the producer knows | |
-//! | `FINISHED` | it has an outcome | |
+//! | `FAILED` | it ended with an error | |
+//! | `FINISHED` | it has, or had, a value | |
 //!
 //! # Invariants
 //!
-//! - `PENDING` is left by one compare-exchange, so either the producer starts or somebody cancels.
+//! - `PENDING` is left by one compare-exchange, so either the producer starts or somebody cancels; of a job it is
+//!   left by who took its closure, which is as good.
 //! - Every end of it is followed by taking the lock, and the list of watchers is added to only by who
 //!   sees, under the lock, that it has not ended: no watcher is forgotten, and none is called twice.
 //! - No lock is held while a watcher is called or a value is dropped.
+//! - In the child of a fork a lock may be held for ever, by a thread that only the parent has. So what the parent
+//!   made is only looked at there, without waiting.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ouroloop_core::{ClientWord, LoopId, post, running_loop_id, with_running};
-use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError};
+use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError, process_id};
 
 use super::Future;
 use super::wait::Waiter;
+use crate::error::ExecutorError;
 use crate::job::{JobInfo, panics};
 use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, spin_until, wait};
 
@@ -32,7 +37,8 @@ const PENDING: u8 = 0;
 const RUNNING: u8 = 1;
 const CANCELLED: u8 = 2;
 const NOTIFIED: u8 = 3;
-const FINISHED: u8 = 4;
+const FAILED: u8 = 4;
+const FINISHED: u8 = 5;
 
 /// How long a blocking wait looks before it sleeps: about what waking a thread costs.
 const SPIN: Duration = Duration::from_micros(20);
@@ -64,6 +70,8 @@ pub(crate) struct Cell<T: 'static> {
     ended: Condvar,
     /// The loop whose thread completes it.
     home: Option<LoopId>,
+    /// The process that made it.
+    pid: u32,
 }
 
 struct Inner<T: 'static> {
@@ -101,16 +109,46 @@ pub(crate) enum Watcher<T: 'static> {
 
 impl<T: 'static> Cell<T> {
     pub(crate) fn new(home: Option<LoopId>) -> Cell<T> {
+        Cell::with(home, Watchers::None)
+    }
+
+    /// One that nobody else sees yet, with somebody to tell.
+    pub(crate) fn watched(watcher: Option<Watcher<T>>) -> Cell<T> {
+        Cell::with(None, watcher.map_or(Watchers::None, Watchers::One))
+    }
+
+    fn with(home: Option<LoopId>, watchers: Watchers<T>) -> Cell<T> {
         Cell {
             state: AtomicU8::new(PENDING),
             inner: Mutex::new(Inner {
                 outcome: Outcome::None,
-                watchers: Watchers::None,
+                watchers,
                 blocked: 0,
             }),
             ended: Condvar::new(),
             home,
+            pid: process_id(),
         }
+    }
+
+    /// An error if this belongs to the parent of a forked process: nobody here will complete it.
+    pub(crate) fn check_process(&self) -> Result<(), ExecutorError> {
+        match self.pid == process_id() {
+            true => Ok(()),
+            false => Err(ExecutorError::Forked { pid: self.pid }),
+        }
+    }
+
+    /// The lock; none if somebody in another process may hold it for ever.
+    fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
+        match self.check_process() {
+            Ok(()) => Some(lock(&self.inner)),
+            Err(_) => self.inner.try_lock().ok(),
+        }
+    }
+
+    fn forked(&self) -> TaskError {
+        TaskError::failed(ExecutorError::Forked { pid: self.pid })
     }
 
     /// The producer begins. False if it was cancelled before.
@@ -130,35 +168,70 @@ impl<T: 'static> Cell<T> {
         }
     }
 
+    /// The producer begins. For who alone can say so, since it has what there is to do.
+    pub(crate) fn mark_running(&self) {
+        self.state.store(RUNNING, Ordering::Release);
+    }
+
+    /// The same for who gives up what there is to do; [`tell_all`](Cell::tell_all) follows.
+    pub(crate) fn mark_cancelled(&self) {
+        self.state.store(CANCELLED, Ordering::Release);
+    }
+
+    /// Tells everybody that it was cancelled.
+    pub(crate) fn tell_all(&self, future: impl Fn() -> Future<T>) {
+        self.tell(lock(&self.inner), future);
+    }
+
     /// Sets the outcome, and tells everybody.
     pub(crate) fn finish(
         &self,
         outcome: Result<T, TaskError>,
         future: impl Fn() -> Future<T>,
     ) -> Result<(), InvalidState> {
+        if self.check_process().is_err() {
+            return Err(InvalidState);
+        }
         // One that nobody started is started now, so that nobody can cancel it any more.
         let _ = self.leave_pending(RUNNING);
+        self.finish_running(outcome, future)
+    }
+
+    /// The same for one that runs.
+    pub(crate) fn finish_running(
+        &self,
+        outcome: Result<T, TaskError>,
+        future: impl Fn() -> Future<T>,
+    ) -> Result<(), InvalidState> {
         let mut inner = lock(&self.inner);
         if self.state.load(Ordering::Relaxed) != RUNNING {
             drop(inner);
             return Err(InvalidState);
         }
-        inner.outcome = match outcome {
-            Ok(value) => Outcome::Value(value),
-            Err(error) => Outcome::Error(error),
+        let state = match outcome {
+            Ok(value) => {
+                inner.outcome = Outcome::Value(value);
+                FINISHED
+            }
+            Err(error) => {
+                inner.outcome = Outcome::Error(error);
+                FAILED
+            }
         };
         // Pairs with the acquire in `done`, by which others read without the lock.
-        self.state.store(FINISHED, Ordering::Release);
+        self.state.store(state, Ordering::Release);
         self.tell(inner, future);
         Ok(())
     }
 
-    /// Cancels it if nobody has started; `abandon` drops what there was to do.
-    pub(crate) fn cancel(&self, abandon: impl FnOnce(), future: impl Fn() -> Future<T>) -> bool {
+    /// Cancels it if nobody has started.
+    pub(crate) fn cancel(&self, future: impl Fn() -> Future<T>) -> bool {
+        if self.check_process().is_err() {
+            return self.cancelled();
+        }
         match self.leave_pending(CANCELLED) {
             Ok(()) => {
-                abandon();
-                self.tell(lock(&self.inner), future);
+                self.tell_all(future);
                 true
             }
             Err(state) => matches!(state, CANCELLED | NOTIFIED),
@@ -187,9 +260,15 @@ impl<T: 'static> Cell<T> {
         if self.cancelled() {
             return Some(cancelled());
         }
-        match &lock(&self.inner).outcome {
-            Outcome::Error(error) => Some(error.clone()),
-            _ => None,
+        if self.state.load(Ordering::Acquire) != FAILED {
+            return None;
+        }
+        match self.lock().as_deref() {
+            Some(Inner {
+                outcome: Outcome::Error(error),
+                ..
+            }) => Some(error.clone()),
+            _ => Some(self.forked()),
         }
     }
 
@@ -198,7 +277,9 @@ impl<T: 'static> Cell<T> {
         if self.cancelled() {
             return Err(cancelled());
         }
-        let mut inner = lock(&self.inner);
+        let Some(mut inner) = self.lock() else {
+            return Err(self.forked());
+        };
         match std::mem::replace(&mut inner.outcome, Outcome::Taken) {
             Outcome::Value(value) => Ok(value),
             Outcome::Taken => Err(TaskError::ResultTaken),
@@ -215,8 +296,15 @@ impl<T: 'static> Cell<T> {
 
     /// Has `watcher` told of the end; gives it back if that is over.
     pub(crate) fn watch(&self, watcher: Watcher<T>) -> Result<(), Watcher<T>> {
-        let mut inner = lock(&self.inner);
+        if !self.done() && self.check_process().is_err() {
+            // It never ends here.
+            return Ok(());
+        }
+        let Some(mut inner) = self.lock() else {
+            return Err(watcher);
+        };
         if self.done() {
+            drop(inner);
             return Err(watcher);
         }
         inner.watchers.push(watcher);
@@ -228,7 +316,9 @@ impl<T: 'static> Cell<T> {
         let is_other =
             |it: &Watcher<T>| !matches!(it, Watcher::Number(of, _) if Arc::ptr_eq(of, waiter));
         // The waiter is not dropped under the lock: whoever calls this has it, too.
-        lock(&self.inner).watchers.retain(is_other);
+        if let Some(mut inner) = self.lock() {
+            inner.watchers.retain(is_other);
+        }
     }
 
     /// Blocks until it is done; false if the limit passed first.

@@ -57,7 +57,8 @@ impl<T> Future<T> {
     ///
     /// [`ExecutorError::TimedOut`] if the limit passed; [`ExecutorError::Task`] with what the job or the
     /// coroutine came to instead of a value (a panic is one of these); [`ExecutorError::BlocksItsLoop`] in
-    /// the thread of the loop that is to complete it.
+    /// the thread of the loop that is to complete it; [`ExecutorError::Forked`] in the child of a fork, where nobody
+    /// completes what the parent waits for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, ExecutorError> {
         self.block(timeout.into())?;
         Ok(self.shared.cell().take()?)
@@ -67,8 +68,8 @@ impl<T> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::TimedOut`], [`ExecutorError::BlocksItsLoop`]; [`ExecutorError::Task`] with the
-    /// cancellation if it was cancelled.
+    /// [`ExecutorError::TimedOut`], [`ExecutorError::BlocksItsLoop`], [`ExecutorError::Forked`];
+    /// [`ExecutorError::Task`] with the cancellation if it was cancelled.
     pub fn exception(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -111,7 +112,7 @@ impl<T> Future<T> {
     ///
     /// Callbacks are called in the order in which they were added, in the thread that completes or cancels it.
     /// A panic of one is logged, and the next is called. It must not block: with a job, that thread is one of the
-    /// pool.
+    /// pool. In the child of a fork the callbacks for what the parent waits for are never called.
     ///
     /// # Examples
     ///
@@ -136,6 +137,11 @@ impl<T> Future<T> {
         self.shared.info()
     }
 
+    /// An error in the child of the process that made this.
+    pub(crate) fn check_process(&self) -> Result<(), ExecutorError> {
+        self.shared.cell().check_process()
+    }
+
     pub(crate) fn watch(&self, watcher: Watcher<T>) {
         if let Err(watcher) = self.shared.cell().watch(watcher) {
             watcher.tell(self.cancelled(), || self.clone());
@@ -147,6 +153,7 @@ impl<T> Future<T> {
         if cell.done() {
             return Ok(());
         }
+        cell.check_process()?;
         let running = running_loop_id();
         if running.is_some() && running == cell.home() {
             return Err(ExecutorError::BlocksItsLoop);

@@ -133,7 +133,7 @@ impl<T: Send + 'static> Shared<T> for Plain<T> {
 
 impl<T: Send + 'static> Erased for Plain<T> {
     fn cancel(self: Arc<Self>) -> bool {
-        self.0.cancel(|| {}, || Future::of(self.clone()))
+        self.0.cancel(|| Future::of(self.clone()))
     }
 
     fn cancelled(&self) -> bool {

@@ -30,7 +30,8 @@ pub enum ReturnWhen {
 ///
 /// # Errors
 ///
-/// [`ExecutorError::BlocksItsLoop`] if it would block the thread of the loop that is to complete one of them.
+/// [`ExecutorError::BlocksItsLoop`] if it would block the thread of the loop that is to complete one of them;
+/// [`ExecutorError::Forked`] in the child of a fork, if the parent has made one of those that are pending.
 ///
 /// # Examples
 ///
@@ -78,7 +79,7 @@ pub fn wait<T>(
 ///
 /// The iterator gives [`ExecutorError::TimedOut`] once, and then nothing more, if the limit passes before all
 /// are done; in the same way [`ExecutorError::BlocksItsLoop`], if it would block the thread of the loop that is to
-/// complete one of them.
+/// complete one of them, and [`ExecutorError::Forked`].
 ///
 /// # Examples
 ///
@@ -186,7 +187,7 @@ impl<T> Ends<T> {
     fn later(&self) -> Result<usize, ExecutorError> {
         let mut ended = lock(&self.later.ended);
         if ended.is_empty() {
-            self.check_not_own()?;
+            self.check_waits()?;
         }
         loop {
             if let Some(index) = ended.pop_front() {
@@ -202,8 +203,11 @@ impl<T> Ends<T> {
         }
     }
 
-    /// One that this thread's loop is to complete never ends while the thread is blocked.
-    fn check_not_own(&self) -> Result<(), ExecutorError> {
+    /// One that this thread's loop is to complete never ends while the thread is blocked, and in the child of a fork none
+    /// does that the parent has made.
+    fn check_waits(&self) -> Result<(), ExecutorError> {
+        let mut pending = self.futures.iter().filter(|it| !it.done());
+        pending.try_for_each(|it| it.shared.cell().check_process())?;
         let Some(running) = running_loop_id() else {
             return Ok(());
         };

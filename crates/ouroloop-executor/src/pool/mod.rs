@@ -2,9 +2,10 @@
 
 mod builder;
 mod map;
+pub(crate) mod seat;
 pub(crate) mod workers;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
@@ -12,16 +13,17 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ouroloop_task::TaskError;
+use ouroloop_task::{TaskError, process_id};
 
 pub use self::builder::ThreadPoolBuilder;
 pub use self::map::ExecutorMap;
-use self::workers::{Crew, Refusal, Workers};
+use self::seat::{Occupied, Seat};
+use self::workers::{Crew, NotJoined, Refusal, THREADS_MAX, Workers};
 use crate::concurrent::Future;
 use crate::error::ExecutorError;
-use crate::job::{Job, JobInfo, Run, panics};
+use crate::job::{self, JobInfo, Run, panics};
 use crate::queue::{JobQueue, PoolQueue};
-use crate::sync::{Mutex, lock, thread};
+use crate::sync::thread;
 
 /// A pool of threads for what blocks or computes: `concurrent.futures.ThreadPoolExecutor`.
 ///
@@ -86,6 +88,8 @@ type Queue = PoolQueue<Arc<dyn Run>>;
 thread_local! {
     /// The address of the pool that this thread is of.
     static POOL: Cell<usize> = const { Cell::new(0) };
+    /// Made first, so dropped last.
+    static SEAT: RefCell<Option<Occupied>> = const { RefCell::new(None) };
 }
 
 impl ThreadPoolExecutor {
@@ -105,15 +109,15 @@ impl ThreadPoolExecutor {
             .max_workers
             .map_or_else(default_workers, NonZeroUsize::get);
         let threads = Threads {
-            doing: (0..max_workers).map(|_| Mutex::new(None)).collect(),
             options,
             spins: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
         };
+        let threads_max = max_workers.min(THREADS_MAX);
         ThreadPoolExecutor {
             handle: Arc::new(Handle {
-                workers: Workers::new(PoolQueue::new(max_workers), threads),
+                workers: Workers::new(PoolQueue::new(), threads, threads_max),
                 max_workers,
-                pid: std::process::id(),
+                pid: process_id(),
             }),
         }
     }
@@ -190,24 +194,28 @@ impl ThreadPoolExecutor {
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::JoinsItself`] if a job of this pool would wait; nothing is done then.
+    /// [`ExecutorError::JoinsItself`] if a job of this pool would wait, and [`ExecutorError::Forked`] in the child of the
+    /// process that made it; nothing is done then.
     pub fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), ExecutorError> {
+        self.check_process()?;
         if wait {
             self.check_not_own()?;
         }
         self.begin_shutdown(cancel_futures);
-        if wait {
-            self.handle.workers.join(None);
+        match wait {
+            true => self.join(None),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    /// Shuts down and waits, but only so long.
+    /// Shuts down and waits, but only so long: for the jobs, and for the destructors of what they left in thread-locals.
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::StillRunning`] with the jobs that have not ended by then; they go on, and their threads end with
-    /// them. [`ExecutorError::JoinsItself`] in a job of this pool.
+    /// [`ExecutorError::StillRunning`] with the jobs and the threads that have not ended by then; they go on, and the
+    /// threads end with them. [`ExecutorError::JoinsItself`] in a job of this pool; [`ExecutorError::Forked`] in the child of
+    /// the process that made it. [`ExecutorError::ThreadStart`] if there is no thread to be had that waits for the others'
+    /// end; the pool is shut down all the same.
     ///
     /// # Examples
     ///
@@ -227,12 +235,10 @@ impl ThreadPoolExecutor {
     /// # Ok::<(), ExecutorError>(())
     /// ```
     pub fn shutdown_timeout(&self, limit: Duration) -> Result<(), ExecutorError> {
+        self.check_process()?;
         self.check_not_own()?;
         self.begin_shutdown(false);
-        match self.handle.workers.join(Some(limit)) {
-            true => Ok(()),
-            false => Err(self.still_running(limit)),
-        }
+        self.join(Some(limit))
     }
 
     /// How many threads there may be.
@@ -245,30 +251,52 @@ impl ThreadPoolExecutor {
         self.handle.workers.threads()
     }
 
-    /// The jobs that run at this moment.
+    /// The jobs that run at this moment; none in the child of a fork.
     pub fn running_jobs(&self) -> Vec<JobInfo> {
-        let doing = self.handle.workers.crew.doing.iter();
-        doing.filter_map(|job| lock(job).clone()).collect()
+        let seats = self.seats();
+        seats.iter().filter_map(|seat| seat.doing()).collect()
     }
 
-    pub(crate) fn submit_as<T: Send + 'static>(
+    fn seats(&self) -> Vec<Arc<Seat>> {
+        match self.check_process() {
+            Ok(()) => self.handle.workers.seats(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn submit_as<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> T + Send + 'static,
         name: Option<Arc<str>>,
         created_at: &'static Location<'static>,
     ) -> Future<T> {
-        let job = Job::new(f, JobInfo { name, created_at });
-        let future = Future::of(job.clone());
-        if std::process::id() == self.handle.pid {
-            self.handle.workers.submit(job);
-        } else {
-            let pid = self.handle.pid;
-            job.fail(TaskError::failed(ExecutorError::Forked { pid }));
-        }
-        future
+        let (job, shared) = job::make(f, JobInfo { name, created_at }, None);
+        self.submit_job(job);
+        Future::of(shared)
     }
 
+    /// Has a thread run the job, or ends it in an error.
+    pub(crate) fn submit_job(&self, job: Arc<dyn Run>) {
+        match self.check_process() {
+            Ok(()) => self.handle.workers.submit(job),
+            Err(forked) => job.fail(TaskError::failed(forked)),
+        }
+    }
+
+    /// An error in the child of the process that made the pool: it has none of its threads.
+    pub(crate) fn check_process(&self) -> Result<(), ExecutorError> {
+        let pid = self.handle.pid;
+        match pid == process_id() {
+            true => Ok(()),
+            false => Err(ExecutorError::Forked { pid }),
+        }
+    }
+
+    /// Does nothing in the child of a fork, where a lock may be held for ever.
     pub(crate) fn begin_shutdown(&self, cancel_futures: bool) {
+        if self.check_process().is_err() {
+            return;
+        }
         let workers = &self.handle.workers;
         workers.shut_down();
         if cancel_futures {
@@ -276,20 +304,29 @@ impl ThreadPoolExecutor {
         }
     }
 
-    /// Calls `tell` when the pool was shut down and its last thread is through with the queue.
-    pub(crate) fn on_end(&self, tell: impl FnOnce() + Send + 'static) {
-        self.handle.workers.on_end(Box::new(tell));
+    /// Whether it was shut down, and none of its threads is left.
+    pub(crate) fn has_joined(&self) -> bool {
+        self.handle.workers.has_joined()
     }
 
-    /// Joins threads that are through with the queue.
-    pub(crate) fn join(&self, limit: Option<Duration>) -> bool {
-        self.handle.workers.join(limit)
+    /// Waits for the end of the threads of a pool that is shut down.
+    pub(crate) fn join(&self, limit: Option<Duration>) -> Result<(), ExecutorError> {
+        let joined = self.handle.workers.join(limit);
+        joined.map_err(|not| match not {
+            NotJoined::Late => self.still_running(limit.unwrap_or(Duration::MAX)),
+            NotJoined::NoThread(error) => ExecutorError::ThreadStart(error),
+        })
     }
 
     pub(crate) fn still_running(&self, limit: Duration) -> ExecutorError {
+        let seats = self.seats();
+        let ending = seats.iter().filter(|seat| seat.is_ending());
         ExecutorError::StillRunning {
             limit,
-            jobs: self.running_jobs(),
+            jobs: seats.iter().filter_map(|seat| seat.doing()).collect(),
+            ending: ending
+                .map(|seat| self.handle.workers.crew.name(seat))
+                .collect(),
         }
     }
 
@@ -314,33 +351,41 @@ impl fmt::Debug for ThreadPoolExecutor {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.workers.shut_down();
+        // In the child of a fork nobody waits for this, and a lock may be held for ever.
+        if self.pid == process_id() {
+            self.workers.shut_down();
+        }
     }
 }
 
 /// The threads, and what they do.
 struct Threads {
     options: ThreadPoolBuilder,
-    /// The job that each worker runs, for those who ask why a shutdown takes so long.
-    doing: Vec<Mutex<Option<JobInfo>>>,
     spins: bool,
 }
 
+impl Threads {
+    fn name(&self, seat: &Seat) -> String {
+        format!("{}_{}", self.options.thread_name_prefix, seat.number())
+    }
+}
+
 impl Crew<Arc<dyn Run>> for Threads {
-    fn begin(&self, workers: usize) {
+    fn begin(&self, workers: usize, seat: &Arc<Seat>) {
         POOL.set(workers);
+        SEAT.set(Some(Seat::occupy(seat)));
     }
 
-    fn run(&self, worker: usize, job: Arc<dyn Run>) {
-        *lock(&self.doing[worker]) = Some(job.info().clone());
+    fn run(&self, seat: &Seat, job: Arc<dyn Run>) {
+        seat.set_doing(Some(job.info().clone()));
         // The job contains its own panics; this is for the destructor of a result that nobody wants.
         if panics(|| job.run()) {
             tracing::error!(target: "ouroloop::executor", "the drop of a job's result panicked");
         }
     }
 
-    fn rest(&self, worker: usize) {
-        *lock(&self.doing[worker]) = None;
+    fn rest(&self, seat: &Seat) {
+        seat.set_doing(None);
     }
 
     fn refuse(&self, job: Arc<dyn Run>, because: Refusal) {
@@ -351,13 +396,20 @@ impl Crew<Arc<dyn Run>> for Threads {
         self.spins
     }
 
+    fn naps(&self) -> bool {
+        true
+    }
+
     fn start(
         &self,
-        worker: usize,
+        seat: Option<&Seat>,
         body: Box<dyn FnOnce() + Send>,
     ) -> io::Result<thread::JoinHandle<()>> {
-        let name = format!("{}_{worker}", self.options.thread_name_prefix);
-        let mut builder = thread::Builder::new().name(name);
+        let Some(seat) = seat else {
+            let name = format!("{}_end", self.options.thread_name_prefix);
+            return thread::Builder::new().name(name).spawn(body);
+        };
+        let mut builder = thread::Builder::new().name(self.name(seat));
         if let Some(stack_size) = self.options.stack_size {
             builder = builder.stack_size(stack_size);
         }

@@ -1,7 +1,7 @@
 //! Where jobs wait for a thread, as the workers see it.
 //!
 //! The real one is made of crossbeam's deques. loom cannot model those, so the workers know a trait of a few
-//! methods, and the models run on a stand-in behind a lock.
+//! methods, and the models run on a stand-in behind locks.
 
 #[cfg(not(loom))]
 mod deque;
@@ -20,8 +20,8 @@ pub(crate) trait JobQueue: Send + Sync + 'static {
     /// What belongs to one worker.
     type Local: Send;
 
-    /// One for each worker that there can be.
-    fn locals(&self) -> Vec<Self::Local>;
+    /// One for a worker that is about to be started; the others know of it at once.
+    fn local(&self) -> Self::Local;
 
     fn push(&self, job: Self::Job);
 
@@ -32,8 +32,12 @@ pub(crate) trait JobQueue: Send + Sync + 'static {
     /// Takes all jobs there are, on behalf of no worker.
     fn drain(&self) -> Vec<Self::Job>;
 
-    /// Whether there is no job anywhere. One that is pushed, or moved, at the same time may be missed.
-    fn is_empty(&self) -> bool;
+    /// Whether there is no job anywhere, as this worker sees it. One that is pushed, or moved, at the same time may be
+    /// missed.
+    fn is_empty(&self, local: &Self::Local) -> bool;
+
+    /// About how many jobs there are.
+    fn waiting(&self) -> usize;
 }
 
 pub(crate) struct Popped<J> {

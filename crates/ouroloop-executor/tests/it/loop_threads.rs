@@ -238,3 +238,25 @@ fn h29_threads_submit_while_a_loop_starts_idles_stops_and_closes() {
         assert!(ran.load(Ordering::Relaxed) >= accepted);
     }
 }
+
+#[test]
+fn all_who_close_it_wait_for_the_end_of_the_loop() {
+    let thread = LoopThread::start().unwrap();
+    let (begun, begins) = channel();
+    drop(thread.run_coroutine_threadsafe(|| async move {
+        begun.send(()).unwrap();
+        let _ = catch_cancelled(std::future::pending::<()>()).await;
+        sleep(Duration::from_millis(30)).await;
+    }));
+    begins.recv().unwrap();
+    thread.stop().unwrap();
+    thread.join(SOON).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                thread.close().unwrap();
+                assert!(thread.remote().is_closed());
+            });
+        }
+    });
+}

@@ -163,3 +163,63 @@ fn dropping_a_future_loses_nothing_but_the_result() {
     drop(pool.submit(move || sender.send(1).unwrap()));
     assert_eq!(receiver.recv_timeout(SOON).unwrap(), 1);
 }
+
+#[test]
+fn the_number_of_threads_that_there_may_be_costs_nothing() {
+    let pool = pool(usize::MAX);
+    assert_eq!(pool.submit(|| 1).result(SOON).unwrap(), 1);
+    assert_eq!(pool.max_workers(), usize::MAX);
+    assert_eq!(pool.thread_count(), 1);
+    pool.shutdown(true, false).unwrap();
+}
+
+/// Quick jobs keep one thread awake, and a second one looks out: it must see that the first one is held up.
+#[test]
+fn a_job_that_waits_for_a_later_one_gets_another_thread_among_quick_ones_too() {
+    let pool = pool(3);
+    for round in 0..300 {
+        let quick: Vec<_> = (0..round).map(|n| pool.submit(move || n)).collect();
+        let (sender, receiver) = channel();
+        let first = pool.submit(move || receiver.recv().unwrap());
+        let more: Vec<_> = (0..round).map(|n| pool.submit(move || n)).collect();
+        let second = pool.submit(move || sender.send(5).unwrap());
+        assert_eq!(first.result(SOON).unwrap(), 5);
+        second.result(SOON).unwrap();
+        for job in quick.into_iter().chain(more) {
+            job.result(SOON).unwrap();
+        }
+    }
+}
+
+/// How often the threads whose names begin so were given a processor.
+#[cfg(target_os = "linux")]
+fn switches(prefix: &str) -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    tasks
+        .map(|task| task.unwrap().path())
+        .filter(|task| read(task.join("comm")).starts_with(prefix))
+        .map(|task| {
+            let status = read(task.join("status"));
+            let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
+            lines.collect()
+        })
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_without_jobs_sleep_until_there_is_one() {
+    let builder = ThreadPoolExecutor::builder().thread_name_prefix("idleness");
+    let pool = builder.max_workers(3).build().unwrap();
+    let jobs: Vec<_> = (0..3000).map(|n| pool.submit(move || n)).collect();
+    jobs.into_iter()
+        .for_each(|job| _ = job.result(SOON).unwrap());
+    eventually(|| {
+        let before = switches("idleness");
+        assert!(!before.is_empty());
+        thread::sleep(std::time::Duration::from_millis(20));
+        before == switches("idleness")
+    });
+    assert_eq!(pool.submit(|| 1).result(SOON).unwrap(), 1);
+}

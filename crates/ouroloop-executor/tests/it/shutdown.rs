@@ -1,15 +1,48 @@
 //! The end of pools (H14): with jobs queued, with jobs that never end, from a thread of the pool, from a callback.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ouroloop_executor::{ExecutorError, LoopExecutor};
+use ouroloop_executor::{ExecutorError, LoopExecutor, ThreadPoolExecutor};
 use ouroloop_task::LoopTasks;
 
 use crate::support::{Gate, SOON, eventually, held, pool, refused};
+
+thread_local! {
+    static LAST: RefCell<Option<SlowToGo>> = const { RefCell::new(None) };
+}
+
+/// Something that a job leaves in a thread-local: its destructor waits at the gate.
+struct SlowToGo {
+    gate: Arc<Gate>,
+    gone: Arc<AtomicUsize>,
+}
+
+impl Drop for SlowToGo {
+    fn drop(&mut self) {
+        self.gate.pass();
+        self.gone.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl SlowToGo {
+    /// What stays behind in a thread of the pool.
+    fn leave_in(pool: &ThreadPoolExecutor, gate: &Arc<Gate>) -> Arc<AtomicUsize> {
+        let gone = Arc::new(AtomicUsize::new(0));
+        let last = SlowToGo {
+            gate: gate.clone(),
+            gone: gone.clone(),
+        };
+        pool.submit(move || LAST.set(Some(last)))
+            .result(SOON)
+            .unwrap();
+        gone
+    }
+}
 
 #[test]
 fn h14_a_shutdown_runs_what_is_queued_and_takes_no_more() {
@@ -166,4 +199,84 @@ fn h14_a_loop_is_closed_by_a_callback_of_a_thread_while_jobs_run() {
     // The late answer finds nobody.
     drop(release);
     pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h14_a_thread_local_that_is_slow_to_go_does_not_hold_up_a_bounded_shutdown_and_is_named() {
+    let pool = pool(1);
+    let gate = Arc::new(Gate::new());
+    let gone = SlowToGo::leave_in(&pool, &gate);
+    let limit = Duration::from_millis(20);
+    let error = pool.shutdown_timeout(limit).unwrap_err();
+    assert_eq!(gone.load(Ordering::SeqCst), 0);
+    let text = error.to_string();
+    assert!(text.contains("thread \"ouroloop_0\" is ending"), "{text}");
+    gate.open();
+    pool.shutdown_timeout(SOON).unwrap();
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn h14_a_thread_local_that_is_slow_to_go_does_not_hold_up_a_loop() {
+    let pool = pool(1);
+    let gate = Arc::new(Gate::new());
+    let gone = SlowToGo::leave_in(&pool, &gate);
+    let opened = gate.clone();
+    ouroloop::run(async move {
+        let event_loop = ouroloop_core::get_running_loop().unwrap();
+        event_loop.set_default_executor(&pool).unwrap();
+        let limit = Duration::from_millis(20);
+        let error = event_loop.shutdown_default_executor(limit).await;
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("is ending"), "{text}");
+        opened.open();
+    })
+    .unwrap();
+    // The end of the run waited for it.
+    assert_eq!(gone.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn h14_all_who_shut_down_a_pool_wait_for_its_threads() {
+    let pool = pool(1);
+    let gate = Arc::new(Gate::new());
+    let gone = SlowToGo::leave_in(&pool, &gate);
+    thread::scope(|scope| {
+        for bounded in [false, true, false] {
+            let (pool, gone) = (&pool, &gone);
+            scope.spawn(move || {
+                match bounded {
+                    true => pool.shutdown_timeout(SOON).unwrap(),
+                    false => pool.shutdown(true, false).unwrap(),
+                }
+                assert_eq!(gone.load(Ordering::SeqCst), 1);
+            });
+        }
+        // All of them wait by now, or come later.
+        gate.wait_for(1);
+        gate.open();
+    });
+}
+
+#[test]
+fn h14_what_a_job_left_in_a_thread_local_cannot_wait_for_its_own_pool() {
+    struct Joins(ThreadPoolExecutor, std::sync::mpsc::Sender<bool>);
+    impl Drop for Joins {
+        fn drop(&mut self) {
+            let waits = self.0.shutdown(true, false);
+            let refused = matches!(waits, Err(ExecutorError::JoinsItself));
+            self.1.send(refused).unwrap();
+        }
+    }
+    thread_local! {
+        static JOINS: RefCell<Option<Joins>> = const { RefCell::new(None) };
+    }
+    let pool = pool(1);
+    let (sender, refused) = channel();
+    let joins = Joins(pool.clone(), sender);
+    pool.submit(move || JOINS.set(Some(joins)))
+        .result(SOON)
+        .unwrap();
+    pool.shutdown_timeout(SOON).unwrap();
+    assert!(refused.recv().unwrap());
 }

@@ -173,3 +173,16 @@ fn a_remote_promise_is_set_by_a_thread() {
     })
     .unwrap();
 }
+
+#[test]
+fn the_task_is_made_in_the_name_of_who_handed_it_over() {
+    let thread = LoopThread::start().unwrap();
+    let place = || async { current_task().unwrap().created_at() };
+    let line = line!() + 1;
+    let by_method = thread.run_coroutine_threadsafe(place);
+    let by_function = run_coroutine_threadsafe(thread.remote(), place);
+    for (place, line) in [(by_method, line), (by_function, line + 1)] {
+        let place = place.result(SOON).unwrap();
+        assert_eq!((place.file(), place.line()), (file!(), line));
+    }
+}
