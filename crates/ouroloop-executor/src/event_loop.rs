@@ -10,7 +10,7 @@ use ouroloop_combinators::timeout;
 use ouroloop_core::{LoopError, LoopRef, snapshot_context, with_running};
 use ouroloop_task::TaskError;
 
-use crate::bridge::{Bridge, ExecutorFuture, Place};
+use crate::bridge::{Bridge, ExecutorFuture};
 use crate::concurrent;
 use crate::error::ExecutorError;
 use crate::job::{self, JobInfo};
@@ -121,7 +121,7 @@ impl LoopExecutor for LoopRef {
             Some(pool) => pool,
             None => bridge.executor.get_or_make()?,
         };
-        Ok(submit(&bridge, &pool, f, place)?)
+        Ok(submit(&bridge, &pool, f, place))
     }
 
     #[track_caller]
@@ -129,7 +129,8 @@ impl LoopExecutor for LoopRef {
         &self,
         future: &concurrent::Future<T>,
     ) -> Result<ExecutorFuture<T>, LoopError> {
-        ExecutorFuture::chain(&Bridge::of(self)?, future, Location::caller())
+        let bridge = Bridge::of(self)?;
+        Ok(ExecutorFuture::of(&bridge, future, Location::caller()))
     }
 
     fn set_default_executor(&self, executor: &ThreadPoolExecutor) -> Result<(), LoopError> {
@@ -281,8 +282,7 @@ pub fn to_thread<T: Send + 'static>(
         let call = move || context.run(f);
         let bridge = Bridge::of(&event_loop).map_err(|_| TaskError::LoopClosed)?;
         let pool = bridge.executor.get_or_make().map_err(TaskError::failed)?;
-        let submitted = submit(&bridge, &pool, call, place);
-        submitted.map_err(|_| TaskError::LoopClosed)?.await
+        submit(&bridge, &pool, call, place).await
     }
 }
 
@@ -335,16 +335,16 @@ fn submit<T: Send + 'static>(
     pool: &ThreadPoolExecutor,
     f: impl FnOnce() -> T + Send + 'static,
     created_at: &'static Location<'static>,
-) -> Result<ExecutorFuture<T>, LoopError> {
-    let place = Place::reserve(bridge);
-    let info = JobInfo {
-        name: None,
-        created_at,
-    };
-    let (job, shared) = job::make(f, info, Some(place.watcher()));
-    let future = place.chain(shared, created_at)?;
-    pool.submit_job(job);
-    Ok(future)
+) -> ExecutorFuture<T> {
+    let info = JobInfo::new(None, created_at);
+    let mut made = None;
+    let future = ExecutorFuture::of_watched(bridge, created_at, |watcher| {
+        let (job, shared) = job::make(f, info, Some(watcher));
+        made = Some(job);
+        shared
+    });
+    made.into_iter().for_each(|job| pool.submit_job(job));
+    future
 }
 
 /// A future that has failed already.

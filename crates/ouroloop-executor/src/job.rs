@@ -22,14 +22,22 @@ use crate::sync::{Mutex, lock};
 /// What is known of a job: the line that submitted it, and its name if it was given one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JobInfo {
-    pub(crate) name: Option<Arc<str>>,
-    pub(crate) created_at: &'static Location<'static>,
+    /// Seldom there, so no larger than a pointer.
+    name: Option<Arc<Arc<str>>>,
+    created_at: &'static Location<'static>,
 }
 
 impl JobInfo {
+    pub(crate) fn new(name: Option<Arc<str>>, created_at: &'static Location<'static>) -> JobInfo {
+        JobInfo {
+            name: name.map(Arc::new),
+            created_at,
+        }
+    }
+
     /// Its name, if it was submitted with one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_ref().map(|name| &***name)
     }
 
     /// The line that submitted it.
@@ -224,10 +232,7 @@ mod tests {
     #[test]
     fn what_stays_of_a_cancelled_job_is_small() {
         let large = [0_u8; 100_000];
-        let info = JobInfo {
-            name: None,
-            created_at: Location::caller(),
-        };
+        let info = JobInfo::new(None, Location::caller());
         let (job, future) = make(move || large.len(), info, None);
         assert!(size_of_val(&*job) <= 2 * LARGE, "{}", size_of_val(&*job));
         assert!(future.erase().cancel());

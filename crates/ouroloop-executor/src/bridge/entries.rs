@@ -49,14 +49,6 @@ impl<T> Entries<T> {
         slot.entry.as_ref().filter(|_| slot.is(number))
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let slot = self.slots.get_mut(index_of(number))?;
-        match slot.is(number) {
-            true => slot.entry.as_mut(),
-            false => None,
-        }
-    }
-
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         let slot = self.slots.get_mut(index_of(number))?;
         if !slot.is(number) {
@@ -101,7 +93,6 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(entries.get(first), None);
         assert_eq!(entries.remove(first), None);
-        assert_eq!(entries.get_mut(first), None);
         assert_eq!(entries.get(second), Some(&"b"));
     }
 

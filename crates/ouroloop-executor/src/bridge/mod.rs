@@ -11,25 +11,27 @@
 //! - No table is borrowed while a promise is set or dropped, or a task is cancelled.
 //! - While a job may wake the loop, the loop's remote handle is held: a loop on virtual time then waits for it instead
 //!   of calling that a deadlock.
+//! - Links know their bridge, and it keeps some of them: its close takes that apart.
 
 mod default_executor;
 mod entries;
 mod executor_future;
+mod link;
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 use std::rc::Rc;
 
 use ouroloop_core::{
     Client, ClientId, ClientWord, LoopError, LoopRef, RemoteHandle, get_running_loop,
     running_loop_id,
 };
-use ouroloop_task::{CallbackId, FutureRef, Promise, TaskError, process_id};
+use ouroloop_task::{FutureRef, LoopTasks, Promise, TaskError, process_id};
 
 use self::default_executor::DefaultExecutor;
 use self::entries::Entries;
-pub(crate) use self::executor_future::Place;
-use self::executor_future::Source;
 pub use self::executor_future::{ExecutorFuture, ExecutorValue};
+use self::link::{Link, Links};
 
 pub(crate) struct Bridge {
     pub(crate) event_loop: LoopRef,
@@ -37,6 +39,9 @@ pub(crate) struct Bridge {
     pid: u32,
     client: Cell<Option<ClientId>>,
     entries: RefCell<Entries<Entry>>,
+    links: Links,
+    /// The promise of all futures that the loop did not hear of when it was closed.
+    closed: Promise<()>,
     /// Held while there is an entry of the first kind.
     remote: RefCell<Option<RemoteHandle>>,
     awaited: Cell<usize>,
@@ -45,15 +50,8 @@ pub(crate) struct Bridge {
 
 /// Who gets a word.
 pub(crate) enum Entry {
-    /// It has its number, and nothing else yet.
-    Reserved,
-    /// A promise of the loop that is chained to the future of another thread.
-    Chained {
-        promise: Promise<()>,
-        source: Rc<dyn Source>,
-        /// Passes a cancellation of the promise on.
-        on_cancel: CallbackId,
-    },
+    /// The future of another thread.
+    Chained(Rc<Link>),
     /// A task that the future of another thread may cancel.
     Task(FutureRef),
 }
@@ -84,6 +82,8 @@ impl Bridge {
             pid: process_id(),
             client: Cell::new(None),
             entries: RefCell::default(),
+            links: Links::default(),
+            closed: event_loop.create_future()?,
             remote: RefCell::default(),
             awaited: Cell::new(0),
             executor: DefaultExecutor::default(),
@@ -101,14 +101,16 @@ impl Bridge {
         client.word(number)
     }
 
-    /// Puts a promise that is chained to a future of another thread into an entry that was reserved.
-    pub(crate) fn fill(&self, word: ClientWord, entry: Entry) {
-        if let Some(reserved) = self.entries.borrow_mut().get_mut(word.payload()) {
-            *reserved = entry;
+    /// Makes what knows the future of another thread here, and the word that tells its end.
+    fn chain(self: &Rc<Self>, created_at: &'static Location<'static>) -> (Rc<Link>, ClientWord) {
+        let link = self.links.make(self, created_at);
+        let word = self.enter(Entry::Chained(link.clone()));
+        link.set_word(word);
+        if self.awaited.replace(self.awaited.get() + 1) == 0 {
+            let mut remote = self.remote.borrow_mut();
+            remote.get_or_insert_with(|| self.event_loop.remote());
         }
-        self.awaited.set(self.awaited.get() + 1);
-        let mut remote = self.remote.borrow_mut();
-        remote.get_or_insert_with(|| self.event_loop.remote());
+        (link, word)
     }
 
     /// Takes an entry out; none if it is gone.
@@ -118,43 +120,15 @@ impl Bridge {
 
     fn remove(&self, number: u64) -> Option<Entry> {
         let entry = self.entries.borrow_mut().remove(number)?;
-        if let Entry::Chained { .. } = entry {
+        if let Entry::Chained(_) = entry {
             self.awaited.set(self.awaited.get() - 1);
-            if self.awaited.get() == 0 {
+            // On real time nobody asks who could wake the loop, and the drop of the handle would.
+            if self.awaited.get() == 0 && self.event_loop.virtual_clock().is_some() {
                 let remote = self.remote.take();
                 drop(remote);
             }
         }
         Some(entry)
-    }
-
-    /// Ends a chained promise in an error, whatever becomes of the source.
-    pub(crate) fn fail(&self, word: ClientWord, error: TaskError) {
-        if let Some(Entry::Chained {
-            promise, on_cancel, ..
-        }) = self.leave(word)
-        {
-            promise.remove_done_callback(on_cancel);
-            let _ = promise.set_error(error);
-        }
-    }
-
-    /// Copies what came of the source, as asyncio's `_copy_future_state` does.
-    fn settle(promise: &Promise<()>, source: &dyn Source, on_cancel: CallbackId) {
-        if promise.done() {
-            // It was cancelled, and the callback for that is queued.
-            return;
-        }
-        promise.remove_done_callback(on_cancel);
-        if source.cancelled() {
-            promise.cancel();
-            return;
-        }
-        // It is pending: that was looked at.
-        let _ = match source.error() {
-            Some(error) => promise.set_error(error),
-            None => promise.set_result(()),
-        };
     }
 }
 
@@ -180,13 +154,9 @@ impl Client for Bridge {
             task.cancel();
             return;
         }
-        if let Some(Entry::Chained {
-            promise,
-            source,
-            on_cancel,
-        }) = self.remove(payload)
-        {
-            Bridge::settle(&promise, &*source, on_cancel);
+        if let Some(Entry::Chained(link)) = self.remove(payload) {
+            link.settle();
+            self.links.keep(link);
         }
     }
 
@@ -199,12 +169,14 @@ impl Client for Bridge {
 
     fn describe(&self, payload: u64) -> String {
         match self.entries.borrow().get(payload) {
-            Some(Entry::Chained { source, .. }) => match source.info() {
-                Some(info) => format!("<the end of {info}>"),
-                None => "<the end of a future of another thread>".into(),
-            },
+            Some(Entry::Chained(link)) => {
+                let info =
+                    link.with(|source| source.info().map(|info| format!("<the end of {info}>")));
+                let other = || "<the end of a future of another thread>".into();
+                info.flatten().unwrap_or_else(other)
+            }
             Some(Entry::Task(task)) => format!("<the cancellation of {task:?}>"),
-            Some(Entry::Reserved) | None => "<the end of a future that nobody waits for>".into(),
+            None => "<the end of a future that nobody waits for>".into(),
         }
     }
 
@@ -217,10 +189,12 @@ impl Client for Bridge {
         loop {
             let entry = self.entries.borrow_mut().pop();
             let Some(entry) = entry else { break };
-            if let Entry::Chained { promise, .. } = entry {
-                let _ = promise.set_error(TaskError::LoopClosed);
+            if let Entry::Chained(link) = entry {
+                link.close();
             }
         }
+        self.links.close();
+        let _ = self.closed.set_error(TaskError::LoopClosed);
         let remote = self.remote.take();
         drop(remote);
     }

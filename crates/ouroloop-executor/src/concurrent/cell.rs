@@ -75,14 +75,14 @@ pub(crate) struct Cell<T: 'static> {
 }
 
 struct Inner<T: 'static> {
-    outcome: Outcome<T>,
-    watchers: Watchers<T>,
+    content: Content<T>,
     /// Threads that wait for the condition.
-    blocked: usize,
+    blocked: u32,
 }
 
-enum Outcome<T> {
-    None,
+/// What there is to keep: one thing before the end, another one after it.
+enum Content<T: 'static> {
+    Watchers(Watchers<T>),
     Value(T),
     Taken,
     Error(TaskError),
@@ -121,8 +121,7 @@ impl<T: 'static> Cell<T> {
         Cell {
             state: AtomicU8::new(PENDING),
             inner: Mutex::new(Inner {
-                outcome: Outcome::None,
-                watchers,
+                content: Content::Watchers(watchers),
                 blocked: 0,
             }),
             ended: Condvar::new(),
@@ -180,7 +179,7 @@ impl<T: 'static> Cell<T> {
 
     /// Tells everybody that it was cancelled.
     pub(crate) fn tell_all(&self, future: impl Fn() -> Future<T>) {
-        self.tell(lock(&self.inner), future);
+        self.tell(lock(&self.inner), Content::Taken, future);
     }
 
     /// Sets the outcome, and tells everybody.
@@ -203,24 +202,18 @@ impl<T: 'static> Cell<T> {
         outcome: Result<T, TaskError>,
         future: impl Fn() -> Future<T>,
     ) -> Result<(), InvalidState> {
-        let mut inner = lock(&self.inner);
+        let inner = lock(&self.inner);
         if self.state.load(Ordering::Relaxed) != RUNNING {
             drop(inner);
             return Err(InvalidState);
         }
-        let state = match outcome {
-            Ok(value) => {
-                inner.outcome = Outcome::Value(value);
-                FINISHED
-            }
-            Err(error) => {
-                inner.outcome = Outcome::Error(error);
-                FAILED
-            }
+        let (content, state) = match outcome {
+            Ok(value) => (Content::Value(value), FINISHED),
+            Err(error) => (Content::Error(error), FAILED),
         };
         // Pairs with the acquire in `done`, by which others read without the lock.
         self.state.store(state, Ordering::Release);
-        self.tell(inner, future);
+        self.tell(inner, content, future);
         Ok(())
     }
 
@@ -265,7 +258,7 @@ impl<T: 'static> Cell<T> {
         }
         match self.lock().as_deref() {
             Some(Inner {
-                outcome: Outcome::Error(error),
+                content: Content::Error(error),
                 ..
             }) => Some(error.clone()),
             _ => Some(self.forked()),
@@ -280,15 +273,15 @@ impl<T: 'static> Cell<T> {
         let Some(mut inner) = self.lock() else {
             return Err(self.forked());
         };
-        match std::mem::replace(&mut inner.outcome, Outcome::Taken) {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Taken => Err(TaskError::ResultTaken),
-            Outcome::Error(error) => {
-                inner.outcome = Outcome::Error(error.clone());
+        match std::mem::replace(&mut inner.content, Content::Taken) {
+            Content::Value(value) => Ok(value),
+            Content::Taken => Err(TaskError::ResultTaken),
+            Content::Error(error) => {
+                inner.content = Content::Error(error.clone());
                 Err(error)
             }
-            Outcome::None => {
-                inner.outcome = Outcome::None;
+            watchers @ Content::Watchers(_) => {
+                inner.content = watchers;
                 Err(TaskError::InvalidState)
             }
         }
@@ -303,11 +296,13 @@ impl<T: 'static> Cell<T> {
         let Some(mut inner) = self.lock() else {
             return Err(watcher);
         };
-        if self.done() {
-            drop(inner);
-            return Err(watcher);
+        match &mut inner.content {
+            Content::Watchers(watchers) if !self.done() => watchers.push(watcher),
+            _ => {
+                drop(inner);
+                return Err(watcher);
+            }
         }
-        inner.watchers.push(watcher);
         Ok(())
     }
 
@@ -316,8 +311,10 @@ impl<T: 'static> Cell<T> {
         let is_other =
             |it: &Watcher<T>| !matches!(it, Watcher::Number(of, _) if Arc::ptr_eq(of, waiter));
         // The waiter is not dropped under the lock: whoever calls this has it, too.
-        if let Some(mut inner) = self.lock() {
-            inner.watchers.retain(is_other);
+        if let Some(Content::Watchers(watchers)) =
+            self.lock().as_deref_mut().map(|it| &mut it.content)
+        {
+            watchers.retain(is_other);
         }
     }
 
@@ -355,10 +352,17 @@ impl<T: 'static> Cell<T> {
             .map(drop)
     }
 
-    /// After the end: wakes the threads that wait, and calls the watchers.
-    fn tell(&self, mut inner: MutexGuard<'_, Inner<T>>, future: impl Fn() -> Future<T>) {
+    /// After the end: keeps what came of it, wakes the threads that wait, and calls the watchers.
+    fn tell(
+        &self,
+        mut inner: MutexGuard<'_, Inner<T>>,
+        content: Content<T>,
+        future: impl Fn() -> Future<T>,
+    ) {
         let blocked = inner.blocked;
-        let watchers = std::mem::replace(&mut inner.watchers, Watchers::None);
+        let Content::Watchers(watchers) = std::mem::replace(&mut inner.content, content) else {
+            unreachable!("it ends once");
+        };
         drop(inner);
         if blocked > 0 {
             self.ended.notify_all();

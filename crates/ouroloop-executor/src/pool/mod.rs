@@ -270,7 +270,7 @@ impl ThreadPoolExecutor {
         name: Option<Arc<str>>,
         created_at: &'static Location<'static>,
     ) -> Future<T> {
-        let (job, shared) = job::make(f, JobInfo { name, created_at }, None);
+        let (job, shared) = job::make(f, JobInfo::new(name, created_at), None);
         self.submit_job(job);
         Future::of(shared)
     }
