@@ -116,12 +116,7 @@ impl LoopExecutor for LoopRef {
         executor: impl IntoExecutor,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Result<ExecutorFuture<T>, ExecutorError> {
-        let (bridge, place) = (Bridge::of(self)?, Location::caller());
-        let pool = match executor.into_executor() {
-            Some(pool) => pool,
-            None => bridge.executor.get_or_make()?,
-        };
-        Ok(submit(&bridge, &pool, f, place))
+        run_on(&Bridge::of(self)?, executor, f, Location::caller())
     }
 
     #[track_caller]
@@ -233,11 +228,12 @@ pub fn run_in_executor<T: Send + 'static>(
     executor: impl IntoExecutor,
     f: impl FnOnce() -> T + Send + 'static,
 ) -> ExecutorFuture<T> {
-    let event_loop = running();
-    match event_loop.run_in_executor(executor, f) {
-        Ok(future) => future,
-        Err(error) => failed(&event_loop, error),
-    }
+    let place = Location::caller();
+    let run = match Bridge::running() {
+        Some(bridge) => run_on(&bridge, executor, f, place),
+        None => running_at(place).run_in_executor(executor, f),
+    };
+    run.unwrap_or_else(|error| failed(&running_at(place), error))
 }
 
 /// Has a thread of the default executor call `f` in a copy of the current context: asyncio's `to_thread`.
@@ -326,6 +322,22 @@ pub fn wrap_future<T>(future: &concurrent::Future<T>) -> ExecutorFuture<T> {
     match running().wrap_future(future) {
         Ok(future) => future,
         Err(error) => panic!("cannot wrap a future: {error}"),
+    }
+}
+
+#[inline]
+fn run_on<T: Send + 'static>(
+    bridge: &Rc<Bridge>,
+    executor: impl IntoExecutor,
+    f: impl FnOnce() -> T + Send + 'static,
+    created_at: &'static Location<'static>,
+) -> Result<ExecutorFuture<T>, ExecutorError> {
+    match executor.into_executor() {
+        Some(pool) => Ok(submit(bridge, &pool, f, created_at)),
+        None => {
+            let pool = bridge.executor.get_or_make()?;
+            Ok(submit(bridge, &pool, f, created_at))
+        }
     }
 }
 

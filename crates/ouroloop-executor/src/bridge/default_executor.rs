@@ -1,28 +1,32 @@
 //! The pool that a loop uses when it is told of no other.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use crate::error::ExecutorError;
 use crate::pool::ThreadPoolExecutor;
 
 #[derive(Default)]
 pub(crate) struct DefaultExecutor {
-    pool: RefCell<Option<ThreadPoolExecutor>>,
+    /// Counted here, too: a call needs no atomic then.
+    pool: RefCell<Option<Rc<ThreadPoolExecutor>>>,
     shut_down: Cell<bool>,
 }
 
 impl DefaultExecutor {
     /// The pool; made now if there was none.
-    pub(crate) fn get_or_make(&self) -> Result<ThreadPoolExecutor, ExecutorError> {
+    pub(crate) fn get_or_make(&self) -> Result<Rc<ThreadPoolExecutor>, ExecutorError> {
         if self.shut_down.get() {
             return Err(ExecutorError::Shutdown);
         }
         let mut pool = self.pool.borrow_mut();
-        Ok(pool.get_or_insert_with(ThreadPoolExecutor::new).clone())
+        Ok(pool
+            .get_or_insert_with(|| Rc::new(ThreadPoolExecutor::new()))
+            .clone())
     }
 
     pub(crate) fn set(&self, pool: ThreadPoolExecutor) {
-        let before = self.pool.replace(Some(pool));
+        let before = self.pool.replace(Some(Rc::new(pool)));
         drop(before);
     }
 
@@ -33,7 +37,7 @@ impl DefaultExecutor {
             pool.check_not_own()?;
         }
         self.shut_down.set(true);
-        Ok(pool)
+        Ok(pool.map(|pool| (*pool).clone()))
     }
 
     /// The end of the loop.

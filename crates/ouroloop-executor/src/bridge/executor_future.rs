@@ -1,5 +1,6 @@
 //! The future of another thread, as a loop awaits it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
@@ -10,8 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use ouroloop_core::{LoopError, LoopRef};
 use ouroloop_task::{
-    AsFutureRef, Awaitable, CallbackId, Eventual, EventualValue, FutureRef, IntoTask, PromiseValue,
-    TaskError,
+    AsFutureRef, Awaitable, CallbackId, Eventual, EventualValue, FutureRef, IntoTask,
+    PromiseFuture, PromiseValue, TaskError,
 };
 
 use super::Bridge;
@@ -47,9 +48,34 @@ use crate::concurrent::cell::{Shared, Watcher};
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[must_use = "dropping it loses the result; the job goes on"]
-pub struct ExecutorFuture<T: 'static> {
+pub struct ExecutorFuture<T: 'static>(Chained<T>);
+
+/// Both sides: what the loop knows, and where the outcome is.
+struct Chained<T: 'static> {
     link: Rc<Link>,
     shared: Arc<dyn Shared<T>>,
+    /// Somebody asked for the outcome.
+    taken: Cell<bool>,
+}
+
+impl<T> Chained<T> {
+    fn promise(&self) -> PromiseFuture<()> {
+        self.link.promise(|| self.shared.clone().erase())
+    }
+
+    /// What came of it, once the loop knows.
+    fn take(&self) -> Result<T, TaskError> {
+        self.taken.set(true);
+        self.shared.cell().take()
+    }
+}
+
+impl<T> Drop for Chained<T> {
+    fn drop(&mut self) {
+        if !self.taken.get() {
+            self.link.abandon(self.shared.clone().erase());
+        }
+    }
 }
 
 impl<T> ExecutorFuture<T> {
@@ -61,8 +87,11 @@ impl<T> ExecutorFuture<T> {
     ) -> ExecutorFuture<T> {
         let (link, word) = bridge.chain(created_at);
         let shared = make(Watcher::Word(bridge.event_loop.id(), word));
-        link.set_source(shared.clone().erase());
-        ExecutorFuture { link, shared }
+        ExecutorFuture(Chained {
+            link,
+            shared,
+            taken: Cell::new(false),
+        })
     }
 
     /// Makes `future` known to the loop.
@@ -77,7 +106,10 @@ impl<T> ExecutorFuture<T> {
             future.shared.clone()
         });
         match future.check_process() {
-            Err(forked) if !future.done() => chained.link.fail(TaskError::failed(forked)),
+            Err(forked) if !future.done() => {
+                let source = future.shared.clone().erase();
+                chained.0.link.fail(source, TaskError::failed(forked));
+            }
             _ => watcher.into_iter().for_each(|it| future.watch(it)),
         }
         chained
@@ -85,22 +117,25 @@ impl<T> ExecutorFuture<T> {
 
     /// Cancels it, and later the job; false if it is done.
     pub fn cancel(&self) -> bool {
-        self.link.promise().cancel()
+        self.0.promise().cancel()
     }
 
     /// The same, with a message.
     pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
-        self.link.promise().cancel_with(message)
+        self.0.promise().cancel_with(message)
     }
 
     /// Whether the loop knows its outcome.
     pub fn done(&self) -> bool {
-        self.link.done()
+        self.0.link.done()
     }
 
     /// Whether it was cancelled.
     pub fn cancelled(&self) -> bool {
-        self.link.cancelled()
+        match self.0.link.made_promise() {
+            Some(promise) => promise.cancelled(),
+            None => self.0.link.done() && self.0.shared.cancelled(),
+        }
     }
 
     /// The result, without waiting. It is moved out.
@@ -110,8 +145,8 @@ impl<T> ExecutorFuture<T> {
     /// [`TaskError::InvalidState`] while it is pending, and [`TaskError::ResultTaken`] the second time; else what it
     /// came to instead of a value.
     pub fn result(&self) -> Result<T, TaskError> {
-        self.link.check()?;
-        self.shared.cell().take()
+        self.0.link.check()?;
+        self.0.take()
     }
 
     /// Calls `callback` through the loop once this is done: see [`FutureRef::add_done_callback`].
@@ -127,21 +162,20 @@ impl<T> ExecutorFuture<T> {
 
 impl<T> AsFutureRef for ExecutorFuture<T> {
     fn as_future_ref(&self) -> FutureRef {
-        self.link.promise().as_future_ref()
+        self.0.promise().as_future_ref()
     }
 }
 
 impl<T> fmt::Debug for ExecutorFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.link.promise().fmt(f)
+        self.0.promise().fmt(f)
     }
 }
 
 /// The future of an [`ExecutorFuture`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct ExecutorValue<T: 'static> {
-    link: Rc<Link>,
-    shared: Arc<dyn Shared<T>>,
+    chained: Chained<T>,
     /// From the first poll on, if that came too early.
     wait: Option<PromiseValue<()>>,
 }
@@ -153,12 +187,12 @@ impl<T> Future for ExecutorValue<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.wait.is_some() || !this.link.has_ended() {
-            let promise = || this.link.promise().into_future();
+        if this.wait.is_some() || !this.chained.link.has_ended_alone() {
+            let promise = || this.chained.promise().into_future();
             let wait = this.wait.get_or_insert_with(promise);
             ready!(Pin::new(wait).poll(cx))?;
         }
-        Poll::Ready(this.shared.cell().take())
+        Poll::Ready(this.chained.take())
     }
 }
 
@@ -168,8 +202,7 @@ impl<T> IntoFuture for ExecutorFuture<T> {
 
     fn into_future(self) -> ExecutorValue<T> {
         ExecutorValue {
-            link: self.link,
-            shared: self.shared,
+            chained: self.0,
             wait: None,
         }
     }
@@ -191,5 +224,56 @@ impl<T> Awaitable for ExecutorFuture<T> {
 impl<T> IntoTask for ExecutorFuture<T> {
     fn into_task_on(self, _event_loop: &LoopRef) -> Result<Eventual<T>, LoopError> {
         Ok(self.into_eventual())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use ouroloop_core::new_event_loop;
+    use ouroloop_task::{LoopTasks, bare_yield, create_task};
+
+    use super::*;
+    use crate::{LoopExecutor, ThreadPoolExecutor, run_in_executor};
+
+    #[test]
+    fn a_future_leaves_nothing_behind_whatever_became_of_it() {
+        let event_loop = new_event_loop().unwrap();
+        let pool = ThreadPoolExecutor::new();
+        let other = pool.clone();
+        let links = event_loop.run_until_complete(async move {
+            let call = || run_in_executor(&other, || 1);
+            let mut links = Vec::new();
+            let mut note = |it: &ExecutorFuture<i32>| links.push(Rc::downgrade(&it.0.link));
+            let waited_for = call();
+            note(&waited_for);
+            assert_eq!(waited_for.await.unwrap(), 1);
+            let cancelled = call();
+            note(&cancelled);
+            let task = create_task(cancelled.into_future());
+            bare_yield().await;
+            task.cancel();
+            let _ = task.await;
+            let asked = call();
+            note(&asked);
+            let asked_for = asked.as_future_ref();
+            drop(asked);
+            while !asked_for.done() {
+                bare_yield().await;
+            }
+            drop(asked_for);
+            links
+        });
+        let held = links
+            .unwrap()
+            .iter()
+            .filter(|it| it.strong_count() > 0)
+            .count();
+        assert_eq!(held, 0);
+        let unasked = event_loop.run_in_executor(&pool, || 1).unwrap();
+        let link = Rc::downgrade(&unasked.0.link);
+        event_loop.close().unwrap();
+        assert!(unasked.done() && unasked.result().is_err());
+        drop(unasked);
+        assert_eq!(link.strong_count(), 0);
     }
 }

@@ -5,17 +5,17 @@
 //! | stage | means | its promise |
 //! | --- | --- | --- |
 //! | `Pending` | the loop has not heard of the end | made by the first who waits, cancels, or adds a callback |
-//! | `Ended` | it has, and there is a value | the same, and set at once |
+//! | `Ended` | it has | the same, and set at once |
 //! | `Closed` | the loop was closed before | the one that all of these share |
 //!
 //! Most futures are done when they are awaited, or are awaited once: a promise for each of them, and a callback to
-//! pass on its cancellation, cost several times what the rest does. An error needs its promise at once, which reports it
-//! if nobody looks at it.
+//! pass on its cancellation, cost several times what the rest does. Until there is a promise, or the future is dropped,
+//! only the future knows the other thread's side; so the loop has next to nothing to do when it hears of the end.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ouroloop_core::{ClientWord, LoopError, running_loop_id};
 use ouroloop_task::{
@@ -34,7 +34,7 @@ pub(crate) struct Link {
     created_at: Cell<&'static Location<'static>>,
     /// By which the end is told.
     word: Cell<Option<ClientWord>>,
-    /// The other thread's side, until somebody takes it, at the end.
+    /// The other thread's side, if there is a promise or no future, until somebody takes it, at the end.
     source: RefCell<Option<Arc<dyn Erased>>>,
     stage: Cell<Stage>,
     waiting: RefCell<Option<PromiseFuture<()>>>,
@@ -72,11 +72,7 @@ impl Link {
         self.word.set(Some(word));
     }
 
-    pub(super) fn set_source(&self, source: Arc<dyn Erased>) {
-        *self.source.borrow_mut() = Some(source);
-    }
-
-    /// Whether the loop knows the outcome.
+    /// Whether the loop has heard of the end.
     pub(super) fn done(&self) -> bool {
         match &*self.waiting.borrow() {
             Some(promise) => promise.done(),
@@ -84,19 +80,12 @@ impl Link {
         }
     }
 
-    pub(super) fn cancelled(&self) -> bool {
-        self.waiting
-            .borrow()
-            .as_ref()
-            .is_some_and(|it| it.cancelled())
+    /// Whether it has, and there never was a promise: the outcome is all in the other side.
+    pub(super) fn has_ended_alone(&self) -> bool {
+        self.stage.get() == Stage::Ended && self.waiting.borrow().is_none()
     }
 
-    /// Whether there is a value, without a look at the promise.
-    pub(super) fn has_ended(&self) -> bool {
-        self.stage.get() == Stage::Ended
-    }
-
-    /// The outcome, as far as it is no value.
+    /// The outcome, as far as it is no value and the loop knows it.
     pub(super) fn check(&self) -> Result<(), TaskError> {
         let waiting = self.waiting.borrow().clone();
         match (waiting, self.stage.get()) {
@@ -107,24 +96,32 @@ impl Link {
         }
     }
 
-    /// The promise of the loop.
-    pub(super) fn promise(self: &Rc<Link>) -> PromiseFuture<()> {
-        let made = self.waiting.borrow().clone();
-        if let Some(made) = made {
+    /// The promise, if there is one.
+    pub(super) fn made_promise(&self) -> Option<PromiseFuture<()>> {
+        self.waiting.borrow().clone()
+    }
+
+    /// The promise of the loop; `source` is the other side.
+    pub(super) fn promise(
+        self: &Rc<Link>,
+        source: impl FnOnce() -> Arc<dyn Erased>,
+    ) -> PromiseFuture<()> {
+        if let Some(made) = self.made_promise() {
             return made;
         }
-        let promise = match self.make_promise() {
-            Ok(promise) if self.stage.get() != Stage::Closed => promise,
+        let source = source();
+        let promise = match self.make_promise(&source) {
+            Ok(promise) => promise,
             // A loop that is closed makes no more of them.
-            _ => return self.bridge.closed.future(),
+            Err(_) => return self.bridge.closed.future(),
         };
         let future = promise.future();
         *self.waiting.borrow_mut() = Some(future.clone());
-        if self.has_ended() {
-            // It is pending.
-            let _ = promise.set_result(());
+        if self.stage.get() == Stage::Ended {
+            copy(&*source, &promise);
             return future;
         }
+        *self.source.borrow_mut() = Some(source);
         let link = self.clone();
         let on_cancel = promise
             .as_future_ref()
@@ -133,10 +130,29 @@ impl Link {
         future
     }
 
-    fn make_promise(self: &Rc<Link>) -> Result<Promise<()>, LoopError> {
+    /// The future is dropped, so that nobody will ask for the outcome; if it is an error, the loop reports that.
+    pub(super) fn abandon(self: &Rc<Link>, source: Arc<dyn Erased>) {
+        if self.waiting.borrow().is_some() {
+            return;
+        }
+        match self.stage.get() {
+            Stage::Pending => *self.source.borrow_mut() = Some(source),
+            Stage::Ended if source.error().is_some() => drop(self.promise(|| source)),
+            _ => {}
+        }
+    }
+
+    fn make_promise(&self, source: &Arc<dyn Erased>) -> Result<Promise<()>, LoopError> {
         let event_loop = &self.bridge.event_loop;
+        if event_loop.is_closed() {
+            // Another loop may have its id by now.
+            return Err(LoopError::Closed);
+        }
         match running_loop_id() == Some(event_loop.id()) {
-            true => Ok(create_future_of(self.clone())),
+            true => Ok(create_future_of(Rc::new(Elsewhere {
+                source: Arc::downgrade(source),
+                created_at: self.created_at.get(),
+            }))),
             // Before the loop runs, a wait graph knows it as a promise.
             false => event_loop.create_future(),
         }
@@ -153,38 +169,30 @@ impl Link {
         }
     }
 
-    /// Copies what came of the source, as asyncio's `_copy_future_state` does.
+    /// Hears of the end.
     pub(super) fn settle(self: &Rc<Link>) {
-        if self.cancelled() {
-            // The callback for that is queued.
-            return;
-        }
-        let source = self.source.take();
-        let Some(source) = source else { return };
-        let error = match source.cancelled() {
-            true => None,
-            false => source.error(),
-        };
-        if error.is_none() && !source.cancelled() {
+        if let Some(waiting) = self.made_promise() {
+            if waiting.done() {
+                // It was cancelled, and the callback for that is queued.
+                return;
+            }
+            let (setter, source) = (self.take_setter(), self.source.take());
             self.stage.set(Stage::Ended);
-            if let Some(promise) = self.take_setter() {
-                let _ = promise.set_result(());
+            if let (Some(promise), Some(source)) = (setter, source) {
+                copy(&*source, &promise);
             }
             return;
         }
-        self.promise();
-        // None if the loop is closed.
-        if let Some(promise) = self.take_setter() {
-            match error {
-                Some(error) => _ = promise.set_error(error),
-                None => _ = promise.cancel(),
-            }
+        self.stage.set(Stage::Ended);
+        let abandoned = self.source.take();
+        if let Some(source) = abandoned {
+            self.abandon(source);
         }
     }
 
     /// Ends it in an error, whatever becomes of the source.
-    pub(super) fn fail(self: &Rc<Link>, error: TaskError) {
-        self.promise();
+    pub(super) fn fail(self: &Rc<Link>, source: Arc<dyn Erased>, error: TaskError) {
+        self.promise(|| source);
         if let Some(promise) = self.take_setter() {
             let _ = promise.set_error(error);
         }
@@ -215,23 +223,40 @@ impl Link {
     }
 }
 
-/// What a wait graph says of it.
-impl Resource for Link {
+/// Copies what came of the source, as asyncio's `_copy_future_state` does.
+fn copy(source: &dyn Erased, promise: &Promise<()>) {
+    // It is pending: that was looked at.
+    let _ = match source.error() {
+        Some(_) if source.cancelled() => {
+            promise.cancel();
+            return;
+        }
+        Some(error) => promise.set_error(error),
+        None => promise.set_result(()),
+    };
+}
+
+/// What a wait graph says of it. The promise has this, so it must not have the promise.
+struct Elsewhere {
+    source: Weak<dyn Erased>,
+    created_at: &'static Location<'static>,
+}
+
+impl Resource for Elsewhere {
     fn state(&self) -> ResourceState {
-        let state = self.with(|source| {
-            let info = source.info()?;
-            let stage = match source.running() {
-                true => "running",
-                false => "queued",
-            };
-            let detail = match info.name() {
-                Some(name) => format!("{name:?}, {stage}"),
-                None => stage.to_owned(),
-            };
-            Some(ResourceState::new("executor job", info.created_at()).detail(detail))
-        });
-        let other = || ResourceState::new("concurrent::Future", self.created_at.get());
-        state.flatten().unwrap_or_else(other)
+        let source = self.source.upgrade();
+        let Some((source, info)) = source.as_ref().and_then(|it| Some((it, it.info()?))) else {
+            return ResourceState::new("concurrent::Future", self.created_at);
+        };
+        let stage = match source.running() {
+            true => "running",
+            false => "queued",
+        };
+        let detail = match info.name() {
+            Some(name) => format!("{name:?}, {stage}"),
+            None => stage.to_owned(),
+        };
+        ResourceState::new("executor job", info.created_at()).detail(detail)
     }
 }
 
@@ -247,7 +272,8 @@ impl Links {
     ) -> Rc<Link> {
         let kept = self.0.borrow_mut().pop();
         match kept {
-            Some(link) if Rc::strong_count(&link) == 1 => {
+            // Its future is gone, and never had a promise.
+            Some(link) if Rc::strong_count(&link) == 1 && link.has_ended_alone() => {
                 link.created_at.set(created_at);
                 link.stage.set(Stage::Pending);
                 link
@@ -259,7 +285,7 @@ impl Links {
     /// Keeps one that has ended, if it never had a promise.
     pub(super) fn keep(&self, link: Rc<Link>) {
         let mut kept = self.0.borrow_mut();
-        if kept.len() < KEPT_MAX && link.has_ended() && link.waiting.borrow().is_none() {
+        if kept.len() < KEPT_MAX && link.has_ended_alone() {
             kept.push(link);
         }
     }

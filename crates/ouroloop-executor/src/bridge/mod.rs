@@ -94,6 +94,17 @@ impl Bridge {
         Ok(bridge)
     }
 
+    /// The one of the running loop, if it has one and the process is the same: the quick way.
+    pub(crate) fn running() -> Option<Rc<Bridge>> {
+        let running = running_loop_id()?;
+        let found = REGISTRY.with_borrow(|all| {
+            // A loop that is closed is not among them, and no other has its id meanwhile.
+            let mut all = all.iter();
+            all.find(|it| it.event_loop.id() == running).cloned()
+        });
+        found.filter(|it| it.pid == process_id())
+    }
+
     /// Adds an entry, and returns the word that it waits for.
     pub(crate) fn enter(&self, entry: Entry) -> ClientWord {
         let number = self.entries.borrow_mut().insert(entry);

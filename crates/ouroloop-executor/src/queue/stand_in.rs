@@ -31,6 +31,7 @@ impl<J> StandIn<J> {
     }
 
     /// One whose workers take batches.
+    #[cfg(test)]
     pub(crate) fn with_batches() -> StandIn<J> {
         StandIn {
             moves: true,
