@@ -283,7 +283,10 @@ fn h11_memory_is_flat_while_tasks_come_and_go() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "blocks are not kept there, so that a use after the end is seen")]
+#[cfg_attr(
+    miri,
+    ignore = "blocks are not kept there, so that a use after the end is seen"
+)]
 fn a_warm_loop_allocates_nothing_for_tasks_promises_waits_and_steps() {
     let test_loop = TestLoop::new();
     let allocations = |rounds: u32| {
