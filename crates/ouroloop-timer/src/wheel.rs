@@ -39,8 +39,9 @@ pub struct TimerWheel<T> {
     entries: Entries<T>,
     nodes: Nodes,
     first: First,
-    /// Room for what is due; empty but while it is handed out.
-    due: Vec<First>,
+    /// Room for what is taken out of lists at one go; empty but while that is under way.
+    noted: Vec<First>,
+    noted_back: Vec<First>,
 }
 
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -84,7 +85,8 @@ impl<T> TimerWheel<T> {
             entries: Entries::new(),
             nodes: Nodes::new(),
             first: First::NONE,
-            due: Vec::new(),
+            noted: Vec::new(),
+            noted_back: Vec::new(),
         }
     }
 
@@ -491,32 +493,60 @@ impl<T> TimerWheel<T> {
     /// Deals the timers of a slot out over a finer wheel, and returns that.
     #[cold]
     fn deal_out(&mut self, slot: SlotRef) -> u32 {
-        let list = *self.nodes.slot_mut(slot);
-        let Target::Timer(oldest) = list.head.target() else {
-            unreachable!("an empty slot is not dealt out");
-        };
-        let some_deadline_ns = self.entries.get(oldest).deadline_ns;
-        let mut difference = 0;
-        let mut link = list.head;
-        while let Target::Timer(place) = link.target() {
-            let entry = self.entries.get(place);
-            difference |= entry.deadline_ns ^ some_deadline_ns;
-            link = entry.next;
-        }
-        debug_assert_eq!(link, Link::slot(slot));
-
+        let begun = self.noted.len();
+        self.note_list(slot);
+        let some_deadline_ns = self.noted[begun].deadline_ns;
+        let difference = self.noted[begun..].iter().fold(0, |difference, timer| {
+            difference | (timer.deadline_ns ^ some_deadline_ns)
+        });
         let level = telling_apart(difference);
         let finer = self.nodes.adopt(slot, some_deadline_ns, level);
-        let mut link = list.head;
-        while let Target::Timer(place) = link.target() {
-            let entry = self.entries.get(place);
-            debug_assert!(self.nodes.node(finer).covers(entry.deadline_ns));
-            let digit = self.nodes.node(finer).digit(entry.deadline_ns);
-            link = entry.next;
-
+        for index in begun..self.noted.len() {
+            let First { place, deadline_ns } = self.noted[index];
+            let node = self.nodes.node(finer);
+            debug_assert!(node.covers(deadline_ns));
+            let digit = node.digit(deadline_ns);
             self.link_again(SlotRef::new(finer, digit), place);
         }
+        self.forget_noted(begun);
         finer
+    }
+
+    /// Appends a whole list to `noted`, in its order.
+    ///
+    /// Each step may be a cache miss, and does not begin before the one before it has ended. So the
+    /// list is gone through from both of its ends at a time.
+    fn note_list(&mut self, slot: SlotRef) {
+        let list = *self.nodes.slot_mut(slot);
+        let (mut front, mut back) = (list.head, list.tail);
+        while let (Target::Timer(older), Target::Timer(younger)) = (front.target(), back.target()) {
+            let entry = self.entries.get(older);
+            self.noted.push(First {
+                place: older,
+                deadline_ns: entry.deadline_ns,
+            });
+            if front == back {
+                break;
+            }
+            let other = self.entries.get(younger);
+            self.noted_back.push(First {
+                place: younger,
+                deadline_ns: other.deadline_ns,
+            });
+            if entry.next == back {
+                break;
+            }
+            (front, back) = (entry.next, other.prev);
+        }
+        self.noted.extend(self.noted_back.drain(..).rev());
+    }
+
+    /// Shortens `noted` to `len`. Gives room back that is seldom needed.
+    fn forget_noted(&mut self, len: usize) {
+        self.noted.truncate(len);
+        if len == 0 && self.noted.capacity() > NOTED_KEPT {
+            (self.noted, self.noted_back) = (Vec::new(), Vec::new());
+        }
     }
 
     #[inline]
@@ -610,3 +640,6 @@ const LOOK_THROUGH_MAX: usize = 8;
 /// This bounds the work of dealing one out, to a few milliseconds. Shorter would not be better:
 /// with more lists than the cache has room for their ends, setting a timer costs a cache miss.
 const CROWD: u16 = 8_192;
+
+/// Room for so many timers is kept for the next time.
+const NOTED_KEPT: usize = 4_096;

@@ -3,8 +3,6 @@
 //! Of a slot that is due as a whole the list is taken as it is and sorted: its timers need not be
 //! dealt out over finer wheels before, nor be unlinked one by one.
 
-use alloc::vec::Vec;
-
 use super::{First, LOOK_THROUGH_MAX, TimerWheel};
 use crate::{
     links::{SlotRef, Target},
@@ -29,7 +27,7 @@ impl<'a, T> Due<'a, T> {
 
     #[inline]
     pub(super) fn next(&mut self) -> Option<T> {
-        let first = self.wheel.due.get(self.handed_out)?;
+        let first = self.wheel.noted.get(self.handed_out)?;
         self.handed_out += 1;
         Some(self.wheel.entries.remove(first.place).value)
     }
@@ -40,18 +38,13 @@ impl<T> Drop for Due<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let wheel = &mut *self.wheel;
-        if self.handed_out < wheel.due.len() {
-            for index in self.handed_out..wheel.due.len() {
-                let First { place, deadline_ns } = wheel.due[index];
-                let slot = wheel.slot_for(deadline_ns);
-                wheel.link_again(slot, place);
-            }
+        for index in self.handed_out..wheel.noted.len() {
+            let First { place, deadline_ns } = wheel.noted[index];
+            let slot = wheel.slot_for(deadline_ns);
+            wheel.link_again(slot, place);
         }
         wheel.forget_first();
-        wheel.due.clear();
-        if wheel.due.capacity() > DUE_KEPT {
-            wheel.due = Vec::new();
-        }
+        wheel.forget_noted(0);
     }
 }
 
@@ -60,7 +53,7 @@ impl<T> TimerWheel<T> {
         self.is_empty() || self.nodes.node(ROOT).occupied == 0
     }
 
-    /// Moves what is due in the first slot to `due`. False if there may be no more in others.
+    /// Moves what is due in the first slot to `noted`. False if there may be no more in others.
     fn gather_first_slot(&mut self, now_ns: u64) -> bool {
         let mut at = ROOT;
         let (slot, to_ns) = loop {
@@ -74,36 +67,41 @@ impl<T> TimerWheel<T> {
                 None => break (SlotRef::new(at, digit), node.last_ns(digit)),
             }
         };
-        let begun = self.due.len();
+        let begun = self.noted.len();
         let all = to_ns <= now_ns;
-        let mut looked_at = 0;
-        let mut link = self.nodes.slot_mut(slot).head;
-        while let Target::Timer(place) = link.target() {
-            let entry = self.entries.get(place);
-            link = entry.next;
-            looked_at += 1;
-            if entry.deadline_ns <= now_ns {
-                self.due.push(First {
-                    place,
-                    deadline_ns: entry.deadline_ns,
-                });
-            }
-            if !all && looked_at > LOOK_THROUGH_MAX {
-                self.due.truncate(begun);
-                self.deal_out(slot);
-                return true;
-            }
-        }
         if all {
+            self.note_list(slot);
             self.nodes.empty(slot);
-        } else {
-            for index in begun..self.due.len() {
-                self.detach(self.due[index].place);
-            }
+        } else if !self.note_due_part(slot, now_ns) {
+            self.deal_out(slot);
+            return true;
         }
         // Stable, since the list is in the order of age.
-        self.due[begun..].sort_by_key(|timer| timer.deadline_ns);
+        self.noted[begun..].sort_by_key(|timer| timer.deadline_ns);
         all
+    }
+
+    /// Moves what is due in a slot to `noted`; false, and nothing is moved, if the list is too long to
+    /// look through.
+    fn note_due_part(&mut self, slot: SlotRef, now_ns: u64) -> bool {
+        let begun = self.noted.len();
+        let mut link = self.nodes.slot_mut(slot).head;
+        for _ in 0..=LOOK_THROUGH_MAX {
+            let Target::Timer(place) = link.target() else {
+                for index in begun..self.noted.len() {
+                    self.detach(self.noted[index].place);
+                }
+                return true;
+            };
+            let entry = self.entries.get(place);
+            link = entry.next;
+            let deadline_ns = entry.deadline_ns;
+            if deadline_ns <= now_ns {
+                self.noted.push(First { place, deadline_ns });
+            }
+        }
+        self.noted.truncate(begun);
+        false
     }
 
     /// Takes a timer out of its list.
@@ -113,6 +111,3 @@ impl<T> TimerWheel<T> {
         self.close_gap(prev, next);
     }
 }
-
-/// Room that is kept for the next time.
-const DUE_KEPT: usize = 4_096;

@@ -20,7 +20,7 @@ impl<T> TimerWheel<T> {
         }
         let bound = self.first.deadline_ns;
         assert!(earliest.is_none_or(|first| bound <= first.deadline_ns));
-        assert!(self.due.is_empty());
+        assert!(self.noted.is_empty() && self.noted_back.is_empty());
         assert_eq!(earliest, self.find_first());
     }
 
