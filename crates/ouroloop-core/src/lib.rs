@@ -33,7 +33,7 @@ pub use handle::{Handle, TimerHandle};
 pub use id::{ClientId, ClientWord, LoopId};
 pub use io::IoSource;
 pub use ouroloop_timer::TimerKey;
-pub use remote::{RemoteHandle, post};
+pub use remote::{LoopAddress, RemoteHandle, post};
 pub use report::{ExceptionContext, PanicPayload};
 pub use running::{
     get_event_loop, get_running_loop, running_loop_id, set_event_loop, with_running,

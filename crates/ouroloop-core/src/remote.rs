@@ -146,7 +146,7 @@ impl fmt::Debug for RemoteHandle {
 ///
 /// The word comes to [`Client::posted`](crate::Client::posted). If no loop has this id, nothing
 /// happens; if another loop has it by now, that one gets the word. For wakers that have room for nothing but
-/// an id; [`RemoteHandle`] is never mistaken.
+/// an id; [`LoopAddress::post`] and [`RemoteHandle`] are never mistaken.
 ///
 /// # Examples
 ///
@@ -181,6 +181,44 @@ impl fmt::Debug for RemoteHandle {
 pub fn post(id: LoopId, word: ClientWord) {
     // A refused word needs no destructor.
     let _ = inbox::inbox(id).push(None, Item::Word(word));
+}
+
+/// Names one loop for ever, also when another one has its id: what [`LoopRef::address`](crate::LoopRef::address) gives.
+///
+/// A number that any thread may keep. Unlike a [`RemoteHandle`] it does not tell a loop on virtual time that it can still
+/// be reached.
+///
+/// # Examples
+///
+/// ```
+/// use ouroloop::new_event_loop;
+/// use ouroloop::lowlevel::LoopAddress;
+///
+/// let event_loop = new_event_loop()?;
+/// let address: LoopAddress = event_loop.address();
+/// event_loop.close()?;
+/// let next = new_event_loop()?;
+/// assert_ne!(next.address(), address, "though its id may be the same");
+/// next.close()?;
+/// # Ok::<(), ouroloop::LoopError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct LoopAddress {
+    id: LoopId,
+    generation: u64,
+}
+
+impl LoopAddress {
+    pub(crate) fn new(id: LoopId, generation: u64) -> LoopAddress {
+        LoopAddress { id, generation }
+    }
+
+    /// Leaves a word for a client of the loop, as [`post`] does, and never for one of another loop: once the loop is closed
+    /// nothing happens.
+    pub fn post(self, word: ClientWord) {
+        // A refused word needs no destructor.
+        let _ = inbox::inbox(self.id).push(Some(self.generation), Item::Word(word));
+    }
 }
 
 /// What a loop shares with its remote handles.

@@ -108,7 +108,7 @@ impl<T: Send + 'static> End<T> {
         let word = bridge.enter(Entry::Task(task.as_future_ref()));
         let future = self.promise.future();
         // As in asyncio: a future that was cancelled already cancels the task after its first step was queued.
-        future.watch(Watcher::CancelWord(event_loop.id(), word));
+        future.watch(Watcher::CancelWord(event_loop.address(), word));
         task.as_future_ref()
             .add_done_callback_in(None, move |task| {
                 bridge.leave(word);

@@ -40,7 +40,7 @@ pub use statistics::Statistics;
 use self::inner::Inner;
 use crate::clock::ClockReader;
 use crate::local::OtherThreadsUse;
-use crate::{LoopError, LoopId, RemoteHandle, VirtualClock};
+use crate::{LoopAddress, LoopError, LoopId, RemoteHandle, VirtualClock};
 
 /// A user's handle of a loop: asyncio's event loop.
 ///
@@ -236,6 +236,12 @@ impl LoopRef {
         } else {
             Err(LoopError::Forked { pid: self.0.pid })
         }
+    }
+
+    /// Gives what names this loop and no other, in any thread.
+    #[inline]
+    pub fn address(&self) -> LoopAddress {
+        LoopAddress::new(self.0.id, self.0.generation)
     }
 
     /// Tells this loop from others that had its id.

@@ -86,7 +86,7 @@ impl<T> ExecutorFuture<T> {
         make: impl FnOnce(Watcher<T>) -> Arc<dyn Shared<T>>,
     ) -> ExecutorFuture<T> {
         let (link, word) = bridge.chain(created_at);
-        let shared = make(Watcher::Word(bridge.event_loop.id(), word));
+        let shared = make(Watcher::Word(bridge.event_loop.address(), word));
         ExecutorFuture(Chained {
             link,
             shared,

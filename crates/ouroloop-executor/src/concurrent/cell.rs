@@ -24,7 +24,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ouroloop_core::{ClientWord, LoopId, post, running_loop_id, with_running};
+use ouroloop_core::{ClientWord, LoopAddress, LoopId, running_loop_id, with_running};
 use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError, process_id};
 
 use super::Future;
@@ -100,9 +100,9 @@ type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
 pub(crate) enum Watcher<T: 'static> {
     Call(Callback<T>),
     /// A client of a loop wants this word.
-    Word(LoopId, ClientWord),
+    Word(LoopAddress, ClientWord),
     /// The same, if it ends cancelled.
-    CancelWord(LoopId, ClientWord),
+    CancelWord(LoopAddress, ClientWord),
     /// A thread that waits for several wants the number of this one.
     Number(Arc<Waiter>, usize),
 }
@@ -422,13 +422,13 @@ fn cancelled() -> TaskError {
 }
 
 /// Brings a word to a loop: straight to its queue in the thread of that loop, else by its inbox.
-fn send(event_loop: LoopId, word: ClientWord) {
-    if running_loop_id() != Some(event_loop) {
-        return post(event_loop, word);
+fn send(event_loop: LoopAddress, word: ClientWord) {
+    // Of that loop alone: by now another may have its id, and entries with the same numbers.
+    if running_loop_id().is_none() {
+        return event_loop.post(word);
     }
-    with_running(|running| {
-        if let Some(running) = running {
-            running.schedule(word);
-        }
+    with_running(|running| match running {
+        Some(running) if running.address() == event_loop => running.schedule(word),
+        _ => event_loop.post(word),
     });
 }
