@@ -52,10 +52,13 @@ const NOT_KEPT: usize = usize::MAX;
 impl Kind {
     /// That of blocks for a `T`, which is not of size zero.
     pub(crate) const fn of<T>() -> Kind {
-        let layout = Layout::new::<T>();
-        let kept = layout.size() <= KEPT_SIZE_MAX && layout.align() <= GRAIN && layout.size() > 0;
         // Miri sees a use after the end only if the end is one.
-        let class = if kept && !cfg!(miri) {
+        Kind::with(Layout::new::<T>(), !cfg!(miri))
+    }
+
+    const fn with(layout: Layout, may_be_kept: bool) -> Kind {
+        let fits = layout.size() <= KEPT_SIZE_MAX && layout.align() <= GRAIN && layout.size() > 0;
+        let class = if fits && may_be_kept {
             layout.size().div_ceil(GRAIN)
         } else {
             NOT_KEPT
@@ -167,10 +170,14 @@ unsafe fn free_to_system(block: NonNull<u8>, kind: Kind) {
 mod tests {
     use super::*;
 
+    fn kind<T>() -> Kind {
+        Kind::with(Layout::new::<T>(), true)
+    }
+
     #[test]
     fn a_freed_block_serves_the_next_of_its_size() {
         let blocks = Blocks::new();
-        let (small, large) = (Kind::of::<[u64; 5]>(), Kind::of::<[u64; 100]>());
+        let (small, large) = (kind::<[u64; 5]>(), kind::<[u64; 100]>());
         let first = blocks.allocate(small);
         let other = blocks.allocate(large);
         // SAFETY: from above, of this kind, and not used.
@@ -178,10 +185,10 @@ mod tests {
         // SAFETY: as above.
         unsafe { blocks.free(other, large) };
         // 40 and 48 bytes are of one class.
-        let second = blocks.allocate(Kind::of::<[u64; 6]>());
-        assert!(cfg!(miri) || second == first);
+        let second = blocks.allocate(kind::<[u64; 6]>());
+        assert_eq!(second, first);
         // SAFETY: as above.
-        unsafe { blocks.free(second, Kind::of::<[u64; 6]>()) };
+        unsafe { blocks.free(second, kind::<[u64; 6]>()) };
         blocks.close();
         assert!(blocks.lists.iter().all(|list| list.first.get().is_none()));
         let late = blocks.allocate(small);

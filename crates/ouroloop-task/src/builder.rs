@@ -285,14 +285,15 @@ where
     let Some((root, record)) = tasks.scopes.try_insert() else {
         return Err(too_many_tasks());
     };
+    // Before there is a cell, while `tasks` is at hand: nothing runs until then.
     if scheduled {
         tasks.schedule_step(root);
     }
     record.begin_root(scheduled);
     let cell = TaskCell::<F, C>::make(tasks, root, future, context, created_at);
     // SAFETY: two pointers were counted, and this is the second.
-    let second = unsafe { cell.second() };
-    cell.tasks().scopes.at(root.index()).set_cell(second);
+    let other = unsafe { cell.counted_ref() };
+    cell.tasks().scopes.at(root.index()).set_cell(other);
     Ok(cell)
 }
 

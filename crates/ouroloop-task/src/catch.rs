@@ -240,7 +240,7 @@ impl Scope {
         Some(self.tasks.key_of(id))
     }
 
-    /// Counts the requests to cancel that concern the code that is being polled: what
+    /// Counts the requests to cancel that concern the code that is being polled, whichever scopes it is in: what
     /// [`TaskRef::cancelling`](crate::TaskRef::cancelling) is for its task.
     #[inline]
     pub fn cancelling(&self) -> u32 {

@@ -163,7 +163,7 @@ pub(crate) unsafe trait InCell: Awaited + 'static {
 /// The functions of a cell. Each takes the header of a live cell of its type.
 pub(crate) struct Vtable {
     kind: Kind,
-    awaited: unsafe fn(NonNull<Header>) -> NonNull<dyn Awaited>,
+    awaited: fn(NonNull<Header>) -> NonNull<dyn Awaited>,
     drop: unsafe fn(NonNull<Header>),
     task: Option<TaskVtable>,
 }
@@ -193,10 +193,13 @@ impl<C: InCell> VtableOf<C> {
     };
 }
 
-unsafe fn awaited<C: InCell>(header: NonNull<Header>) -> NonNull<dyn Awaited> {
+fn awaited<C: InCell>(header: NonNull<Header>) -> NonNull<dyn Awaited> {
     header.cast::<C>()
 }
 
+/// # Safety
+///
+/// The header is that of a live cell of this type, and the caller has the only pointer to it.
 unsafe fn drop_cell<C: InCell>(header: NonNull<Header>) {
     // SAFETY: the cell is live, of this type, and nobody else refers to it, by the caller's word.
     unsafe { header.cast::<C>().drop_in_place() };
@@ -237,13 +240,13 @@ impl CellRef {
         CellRef(block.cast())
     }
 
-    /// One of the pointers that were counted when the cell was made.
+    /// The other one of the two pointers that were counted when the cell was made.
     ///
     /// # Safety
     ///
     /// It is called at most once less often than `refs` was.
     #[inline]
-    pub(crate) unsafe fn second(&self) -> CellRef {
+    pub(crate) unsafe fn counted_ref(&self) -> CellRef {
         CellRef(self.0)
     }
 
@@ -275,8 +278,7 @@ impl CellRef {
 
     /// What can be asked of any.
     pub(crate) fn awaited(&self) -> &dyn Awaited {
-        // SAFETY: the cell is live, and the function is that of its type.
-        let awaited = unsafe { (self.vtable.awaited)(self.0) };
+        let awaited = (self.vtable.awaited)(self.0);
         // SAFETY: as for `cell`.
         unsafe { awaited.as_ref() }
     }

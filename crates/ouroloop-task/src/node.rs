@@ -189,6 +189,20 @@ impl Node {
         self.flags.get() & FIRED != 0
     }
 
+    /// Whether it is a promise of its own that waits to be fired. Words can be forged, and of another node they
+    /// name nothing that can be.
+    #[inline]
+    pub(crate) fn can_be_fired(&self) -> bool {
+        let flags = self.flags.get() & (FIRED | HAS_TARGET | HAS_OTHER_WAKE);
+        flags == 0 || flags == HAS_OTHER_WAKE && !self.is_callback()
+    }
+
+    fn is_callback(&self) -> bool {
+        // SAFETY: as for `other`; here it is only looked at.
+        let other = unsafe { &*self.other_wake.as_ptr() };
+        matches!(other, Some(OtherWake::Callback(_)))
+    }
+
     /// Marks it as fired, and gives whom it tells.
     #[inline]
     pub(crate) fn fire(&self) -> Wake {
@@ -226,7 +240,7 @@ impl Node {
 
     /// Whether it tells just this waker.
     pub(crate) fn tells(&self, waker: &Waker) -> bool {
-        // SAFETY: as for `target`; `will_wake` compares two pairs of pointers.
+        // SAFETY: as for `other`; `will_wake` compares two pairs of pointers.
         match unsafe { &*self.other_wake.as_ptr() } {
             Some(OtherWake::Waker(told)) => told.will_wake(waker),
             _ => false,

@@ -47,10 +47,11 @@ impl Key {
         Key(u64::from(generation) << INDEX_BITS | u64::from(index))
     }
 
-    /// The name that a word of the ready queue stands for. Any number is one, if of nothing.
+    /// The name that a word of the ready queue stands for. Any number is one, if of nothing: words can be forged,
+    /// and names of what is in use are odd.
     #[inline]
     pub(crate) fn from_word(word: u64) -> Key {
-        Key(word & Key::MASK)
+        Key(word & Key::MASK | 1 << INDEX_BITS)
     }
 
     #[inline]
@@ -351,6 +352,8 @@ mod tests {
         assert!(pool.resolve(Key::new(7, 1).word()).is_none());
         assert!(pool.resolve(Key::NONE.word()).is_none());
         assert!(pool.get(Key::from_word(u64::MAX)).is_none());
+        let free = pool.key_at(first.index());
+        assert!(pool.get(Key::from_word(free.word())).is_none());
     }
 
     #[test]

@@ -115,7 +115,8 @@ pub struct Promise<T: 'static> {
 pub struct PromiseFuture<T: 'static> {
     /// A [`PromiseCell`] of this type.
     cell: CellRef,
-    value: PhantomData<fn() -> T>,
+    /// It takes a `T` and lends it, so neither a wider nor a narrower type may stand for it.
+    value: PhantomData<fn(T) -> T>,
 }
 
 #[repr(C)]
@@ -124,6 +125,19 @@ struct PromiseCell<T> {
     body: PromiseBody<T>,
 }
 
+/// A promise takes a value of its type and lends it, so it stands for no other type: a function that wants a reference
+/// for ever must not be set where one for any reference is awaited.
+///
+/// ```compile_fail
+/// use ouroloop::{Promise, create_future};
+///
+/// type OfAny = for<'a> fn(&'a str);
+/// type OfStatic = fn(&'static str);
+///
+/// fn narrow(promise: Promise<OfAny>) -> Promise<OfStatic> {
+///     promise
+/// }
+/// ```
 struct PromiseBody<T> {
     outcome: OnceCell<Result<T, TaskError>>,
     /// Handles that can set it.

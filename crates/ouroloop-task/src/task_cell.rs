@@ -63,12 +63,14 @@ pub(crate) struct TaskInfo {
 }
 
 impl TaskInfo {
-    /// Lets the thread be in the task's context, from none.
+    /// Lets the thread be in the task's context, and drops one that somebody left: a foreign waker that sets a
+    /// variable, say.
     #[inline]
     pub(crate) fn enter_context(&self) {
         // SAFETY: the cell is of one thread, and the reference is gone at the end of this line.
-        if unsafe { &*self.context.as_ptr() }.is_some() {
-            swap_context(self.context.take());
+        let has_own = unsafe { &*self.context.as_ptr() }.is_some();
+        if has_own || has_context() {
+            drop(swap_context(self.context.take()));
         }
     }
 
@@ -115,6 +117,8 @@ where
 /// Whether a value is an error.
 pub(crate) type ErrorCheck<T> = fn(&T) -> bool;
 
+// In C's layout both begin where it begins.
+#[repr(C)]
 union Stage<F, T> {
     future: ManuallyDrop<F>,
     outcome: ManuallyDrop<Result<T, TaskError>>,
@@ -163,6 +167,9 @@ where
     });
 }
 
+/// # Safety
+///
+/// The header is that of a live cell of this type.
 unsafe fn poll<F, C>(header: NonNull<Header>, waker: &Waker) -> Poll<bool>
 where
     F: Future + 'static,
@@ -172,6 +179,9 @@ where
     unsafe { header.cast::<TaskCell<F, C>>().as_ref() }.poll(waker)
 }
 
+/// # Safety
+///
+/// As for `poll`.
 unsafe fn end<F, C>(header: NonNull<Header>, error: Option<TaskError>) -> Result<(), PanicPayload>
 where
     F: Future + 'static,

@@ -373,7 +373,7 @@ impl Tasks {
     /// Fires a wait that is its own promise; false if it is done or gone.
     #[inline]
     pub(crate) fn fire_own(&self, key: Key) -> bool {
-        let Some(node) = self.nodes.get(key).filter(|node| !node.fired()) else {
+        let Some(node) = self.nodes.get(key).filter(|node| node.can_be_fired()) else {
             return false;
         };
         match node.fire() {
@@ -483,8 +483,10 @@ impl Tasks {
         // The drop of this waker does nothing.
         let waker = ManuallyDrop::new(waker::of(word));
         let polled = {
-            // SAFETY: only `finish` and `finish_with_value` end a root, and they are called for this one
-            // after its poll, or refuse meanwhile, since it is `BUSY`.
+            // SAFETY: only `finish` and `finish_with_value` end a root. They are called for this one after its
+            // poll, and refuse during it, since it is `BUSY`; before and after that, in `inside`, only the
+            // drop of a context that somebody left is a user's code, which cannot close a loop that is
+            // stepping.
             let cell = unsafe { record.lent_cell() };
             self.inside(root, cell.info(), || {
                 catch_unwind(AssertUnwindSafe(|| cell.poll_task(&waker)))
@@ -535,6 +537,8 @@ impl Tasks {
     }
 
     /// Runs what another task than the current one is to do at once, within the poll of that one.
+    ///
+    /// `run` does not panic.
     #[cold]
     pub(crate) fn nested(&self, run: impl FnOnce()) {
         let (scope, root) = (self.current.get(), self.current_root.get());
@@ -641,7 +645,9 @@ impl Client for Tasks {
     fn run(&self, payload: u64) {
         let key = Key::from_word(payload);
         match payload & KIND {
-            STEP => self.step(key),
+            STEP if self.current_root.get().is_none() => self.step(key),
+            // The loop is entered, and an eager task that no step of it runs has it take one.
+            STEP => self.nested(|| self.step(key)),
             FIRE => {
                 self.fire_own(key);
             }
@@ -668,7 +674,9 @@ impl Client for Tasks {
 
     fn close(&self) {
         self.closed.set(true);
-        self.factory.take();
+        self.contain("Exception while dropping a task factory", || {
+            drop(self.factory.take());
+        });
         // One by one, since the drop of one future may end another's last handle.
         for cell in self.all() {
             let info = cell.info();
