@@ -12,8 +12,8 @@ use crate::{LoopError, LoopRef, SelectorEvent, Token};
 ///
 /// Readiness is edge-triggered and remembered: once the kernel has said that there is something to
 /// read, [`poll_readable`](Self::poll_readable) is ready until
-/// [`clear_readable`](Self::clear_readable), which is to be called after a read would have blocked
-/// (or was short). Try first, and clear at once: the loop looks for events only between callbacks,
+/// [`clear_readable`](Self::clear_readable), which is to be called after a read that was short, or
+/// [`read_would_block`](Self::read_would_block). Try first, and clear at once: the loop looks for events only between callbacks,
 /// so nothing can come between the two.
 ///
 /// Dropping it takes `io` out of the selector, and then drops `io`.
@@ -106,16 +106,28 @@ impl<T> IoSource<T> {
         self.poll(&self.state.write, waker)
     }
 
-    /// Forgets that a read is worth trying, after one would have blocked. Where the peer has
-    /// closed its side or the descriptor has an error, a read never blocks again: that is not
-    /// forgotten.
+    /// Forgets that a read is worth trying, after one that was short. Where the peer has closed its side or
+    /// the descriptor has an error, there is still something to read: that is not forgotten.
     pub fn clear_readable(&self) {
         self.state.read.clear();
     }
 
-    /// Forgets that a write is worth trying, after one would have blocked.
+    /// Forgets that a write is worth trying, after one that was short; except as for
+    /// [`clear_readable`](Self::clear_readable).
     pub fn clear_writable(&self) {
         self.state.write.clear();
+    }
+
+    /// Forgets that a read is worth trying, after one would have blocked, whatever the kernel has said
+    /// before: where there is an end or an error to be read, no read blocks, so somebody else has
+    /// taken it. Who went on trying would spin.
+    pub fn read_would_block(&self) {
+        self.state.read.would_block();
+    }
+
+    /// The same for a write.
+    pub fn write_would_block(&self) {
+        self.state.write.would_block();
     }
 
     /// Takes out who waits to read: whoever closes `io` under a reader has to wake it, as dropping the
@@ -195,7 +207,7 @@ pub(crate) struct SourceState {
 #[derive(Default)]
 struct Side {
     ready: Cell<bool>,
-    /// Closed by the peer, or in error: ready for ever.
+    /// Closed by the peer, or in error: ready until an attempt says something else.
     closed: Cell<bool>,
     waker: Cell<Option<Waker>>,
 }
@@ -237,5 +249,10 @@ impl Side {
 
     fn clear(&self) {
         self.ready.set(self.closed.get());
+    }
+
+    fn would_block(&self) {
+        self.closed.set(false);
+        self.ready.set(false);
     }
 }

@@ -190,6 +190,31 @@ fn h09_what_the_peer_has_closed_stays_ready() {
 }
 
 #[test]
+fn h09_an_attempt_that_blocks_disproves_what_was_said_before() {
+    type Shape = fn(&mut SelectorEvent);
+    let shapes: [Shape; 2] = [
+        |event| event.error = true,
+        |event| (event.read_closed, event.write_closed) = (true, true),
+    ];
+    for shape in shapes {
+        let (event_loop, selector, _) = scripted_loop();
+        let source = event_loop.register_io(Fd(5)).unwrap();
+        selector.next_poll(5, shape);
+        run_iterations(&event_loop, 1);
+        source.read_would_block();
+        assert!(!readable(&source) && !source.read_closed());
+        assert!(writable(&source) && source.write_closed(), "the other side");
+        source.write_would_block();
+        assert!(!writable(&source) && !source.write_closed());
+        selector.next_poll(5, shape);
+        run_iterations(&event_loop, 1);
+        assert!(readable(&source) && writable(&source), "said once more");
+        drop(source);
+        event_loop.close().unwrap();
+    }
+}
+
+#[test]
 fn h09_each_kind_of_event_makes_ready_what_it_concerns() {
     type Shape = fn(&mut SelectorEvent);
     // What happens; readable, writable, read closed, write closed.

@@ -29,11 +29,6 @@ impl Budget {
         self.calls.set(self.calls.get() + 1);
     }
 
-    /// Leaves nothing for this iteration, in which something was spent.
-    pub(super) fn exhaust(&self) {
-        self.calls.set(CALLS_MAX);
-    }
-
     /// Whether so many calls were made in this iteration that others should have their turn.
     pub(super) fn calls_spent(&self, net: &Net) -> bool {
         self.calls.get() >= CALLS_MAX && self.iteration.get() == net.event_loop().iteration()

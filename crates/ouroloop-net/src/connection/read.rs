@@ -34,6 +34,10 @@ impl Connection {
             return self.poll_read_end(waker);
         }
         if self.drained.get() && self.poll_source(waker)?.is_pending() {
+            if self.lost.get() {
+                // Remembering the waker called it, and it has closed the connection.
+                return self.poll_read_end(waker);
+            }
             return Poll::Pending;
         }
         if self.read_budget.spent(self.seat.net()) {
@@ -54,17 +58,16 @@ impl Connection {
             let socket = self.socket.borrow();
             let socket = socket.as_ref()?;
             let result = socket.get_ref().read(buffer);
-            let drained = match &result {
-                Ok(count) => (1..buffer.len()).contains(count),
-                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            };
-            if drained {
-                socket.clear_readable();
-                self.drained.set(true);
-                if result.is_err() && socket.read_closed() {
-                    // Said to be closed, and yet not: look again, but let others have their turn.
-                    self.read_budget.exhaust();
+            match &result {
+                Ok(count) if (1..buffer.len()).contains(count) => {
+                    socket.clear_readable();
+                    self.drained.set(true);
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    socket.read_would_block();
+                    self.drained.set(true);
+                }
+                _ => {}
             }
             result
         };
@@ -99,6 +102,9 @@ impl Connection {
         }
         // Reading has ended; the end comes when the descriptor is closed.
         self.remember_reader(waker);
+        if self.lost.get() {
+            return Poll::Ready(self.check().map(|()| Readable::End));
+        }
         Poll::Pending
     }
 

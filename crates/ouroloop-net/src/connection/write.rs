@@ -134,7 +134,8 @@ impl Connection {
 
     /// The connection's turn: sends what is queued, as far as the kernel takes it.
     pub(super) fn flush(&self) {
-        if self.lost.get() {
+        if self.outgoing.borrow().is_empty() {
+            // A turn that was meant for a socket of a loop that had the id before.
             return;
         }
         while !self.outgoing.borrow().is_empty() {
@@ -160,7 +161,6 @@ impl Connection {
 
     fn all_is_sent(&self) {
         self.outgoing.borrow_mut().rest_if_empty(self.spare());
-        self.flushers.release();
         if self.closing.get() {
             self.discard_received();
             self.lose(None);
@@ -169,6 +169,8 @@ impl Connection {
                 self.lose(Some(error));
             }
         }
+        // Last, since a foreign waker may write more, or close.
+        self.flushers.release();
     }
 
     fn check_writable(&self) -> Result<(), NetError> {
@@ -206,16 +208,19 @@ impl Connection {
             let error = match socket.get_ref().write(data) {
                 Ok(count) => {
                     sent = count;
+                    if count < data.len() {
+                        // The kernel's way to say that it is full.
+                        socket.clear_writable();
+                    }
                     None
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    socket.write_would_block();
+                    None
+                }
                 Err(error) => Some(error),
             };
-            // A short count is the kernel's way to say that it is full.
-            if sent < data.len() {
-                socket.clear_writable();
-            }
             break error;
         };
         if error.is_some() {

@@ -71,7 +71,7 @@ impl Listener {
             match socket.get_ref().accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    socket.clear_readable();
+                    socket.read_would_block();
                     self.arm();
                     return Ok(());
                 }

@@ -10,12 +10,16 @@ mod closing;
 mod connecting;
 /// A connection does not keep the loop for itself (H21).
 mod fairness;
+/// Events that are not true, and wakers that call back (H9, H10).
+mod faults;
 /// Limits of every size, and back-pressure (H26).
 mod limits;
 /// `getaddrinfo` (H18).
 mod lookups;
 /// What is left after the loop: `LoopClosed`, and no descriptors.
 mod loop_closed;
+/// Random reads beside a model (H26).
+mod model;
 /// Readiness that comes and goes (H2).
 mod readiness;
 /// The read methods, by asyncio's rules.
