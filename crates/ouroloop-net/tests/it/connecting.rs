@@ -1,16 +1,19 @@
 //! `open_connection`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_combinators::{gather, timeout};
+use ouroloop_combinators::{gather, sleep, timeout};
 use ouroloop_core::{get_running_loop, new_event_loop};
-use ouroloop_net::{LoopNet, NetError, Resolver, StreamReader, open_connection, start_server};
-use ouroloop_task::create_task;
+use ouroloop_net::{
+    LoopNet, NetError, Resolver, StreamReader, StreamWriter, open_connection, start_server,
+};
+use ouroloop_task::{TaskError, bare_yield, create_task};
+use ouroloop_testkit::Random;
 
-use crate::support::{pair_with_limit, run, run_on};
+use crate::support::{alone, pair_with_limit, run, run_on};
 
 /// A port that nobody listens on.
 fn free_port() -> u16 {
@@ -154,5 +157,93 @@ fn errors_of_tasks_and_gathers_become_its_own() {
         cancelled.cancel();
         let error = NetError::from(cancelled.await.unwrap_err());
         assert!(matches!(&error, NetError::Task(error) if error.is_cancelled()));
+    });
+}
+
+#[test]
+fn h01_attempts_that_are_cancelled_at_any_moment_bring_nobody_another_ones_bytes() {
+    const CLIENTS: usize = 8;
+    const ROUNDS: usize = 150;
+    run(async {
+        // Says to each client what it has said.
+        let echo = async |mut reader: StreamReader, writer: StreamWriter| {
+            while let Ok(line) = reader.readline().await {
+                if line.is_empty() || writer.write(&line).is_err() {
+                    return;
+                }
+            }
+        };
+        let server = start_server(echo, "127.0.0.1", 0).await.unwrap();
+        let port = server.local_addrs()[0].port();
+        let answered = Rc::new(Cell::new(0));
+        let clients = (0..CLIENTS).map(|client| {
+            let answered = answered.clone();
+            create_task(async move {
+                let mut random = Random::new(client as u64);
+                for round in 0..ROUNDS {
+                    let answered = answered.clone();
+                    let attempt = create_task(async move {
+                        let (mut reader, writer) = open_connection("127.0.0.1", port).await?;
+                        let name = format!("client {client}, round {round}\n");
+                        for _ in 0..3 {
+                            writer.write(name.as_bytes())?;
+                            assert_eq!(reader.readline().await?, name.as_bytes());
+                        }
+                        answered.set(answered.get() + 1);
+                        Ok::<_, NetError>(())
+                    });
+                    for _ in 0..random.below(12) {
+                        bare_yield().await;
+                    }
+                    if random.one_in(2) {
+                        sleep(Duration::from_micros(random.next_u64() % 3000)).await;
+                    }
+                    attempt.cancel();
+                    match attempt.await {
+                        Ok(result) => result.unwrap(),
+                        Err(error) => assert!(matches!(error, TaskError::Cancelled(_)), "{error}"),
+                    }
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+        let answered = answered.get();
+        assert!(answered > 0, "all were cancelled too early");
+        assert!(answered < CLIENTS * ROUNDS, "none was cancelled");
+        server.close();
+        server.wait_closed().await.unwrap();
+        assert_eq!(get_running_loop().unwrap().statistics().io_sources, 0);
+    });
+}
+
+#[test]
+fn h08_without_descriptors_an_attempt_fails_and_leaves_none_behind() {
+    const NAME: &str =
+        "connecting::h08_without_descriptors_an_attempt_fails_and_leaves_none_behind";
+    const EMFILE: i32 = 24;
+    alone(NAME, Some(40), || {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let mut open = Vec::new();
+            let error = loop {
+                match open_connection("127.0.0.1", port).await {
+                    Ok(ends) => open.push(ends),
+                    Err(error) => break error,
+                }
+                assert!(open.len() < 40, "there is no limit");
+            };
+            let NetError::ConnectFailed { attempts } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(attempts[0].error.raw_os_error(), Some(EMFILE));
+            for _ in 0..3 {
+                assert!(open_connection("127.0.0.1", port).await.is_err());
+                open.pop();
+                open.push(open_connection("127.0.0.1", port).await.unwrap());
+            }
+        });
     });
 }
