@@ -126,7 +126,7 @@ pub(crate) enum Begun {
 /// What a task can wait for: a task, or a promise.
 ///
 /// `begin_cancel` and `end_cancel` are called from one loop over an explicit stack, so that a
-/// chain of any length is cancelled without recursion; neither runs a user's code.
+/// chain of any length is cancelled without recursion; of a user's code they run what a delegate says alone.
 pub(crate) trait Awaited {
     fn begin_cancel(&self, request: &Cancelled, frames: &mut Vec<Frame>) -> Begun;
 
