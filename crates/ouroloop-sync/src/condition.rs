@@ -8,12 +8,11 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, catch_cancelled};
+use ouroloop_task::{Place, Resource, ResourceState, WaitQueue, WaitSource, catch_cancelled};
 
 use crate::error::NotAcquired;
 use crate::lock::{Lock, LockGuard};
 use crate::statistics::ConditionStatistics;
-use crate::wait_queue::{Place, Source, WaitQueue};
 
 /// Lets tasks that hold a lock wait until another one notifies them: asyncio's `Condition`.
 ///
@@ -424,7 +423,7 @@ struct Owed<'a> {
     notified: Cell<bool>,
 }
 
-impl Source for &Owed<'_> {
+impl WaitSource for Owed<'_> {
     fn queue(&self) -> &WaitQueue {
         &self.state.waiters
     }

@@ -5,10 +5,9 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState};
+use ouroloop_task::{Place, Resource, ResourceState, WaitQueue, WaitSource};
 
 use crate::statistics::EventStatistics;
-use crate::wait_queue::{Place, Source, WaitQueue};
 
 /// A flag that is set once for all who wait: asyncio's `Event`.
 ///
@@ -173,7 +172,7 @@ struct EventState {
     created_at: &'static Location<'static>,
 }
 
-impl Source for &EventState {
+impl WaitSource for EventState {
     fn queue(&self) -> &WaitQueue {
         &self.waiters
     }

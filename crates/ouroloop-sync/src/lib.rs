@@ -12,7 +12,6 @@ mod lock;
 mod queue;
 mod semaphore;
 mod statistics;
-mod wait_queue;
 
 pub use barrier::Barrier;
 pub use bounded::BoundedSemaphore;

@@ -5,12 +5,13 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, current_task_key, task_id_of_key};
+use ouroloop_task::{
+    Place, Resource, ResourceState, WaitQueue, WaitSource, current_task_key, task_id_of_key,
+};
 
 use crate::error::NotAcquired;
 use crate::held::Held;
 use crate::statistics::LockStatistics;
-use crate::wait_queue::{Place, Source, WaitQueue};
 
 /// A mutual exclusion lock for tasks: asyncio's `Lock`.
 ///
@@ -360,7 +361,7 @@ impl LockState {
     }
 }
 
-impl Source for &LockState {
+impl WaitSource for LockState {
     fn queue(&self) -> &WaitQueue {
         &self.waiters
     }

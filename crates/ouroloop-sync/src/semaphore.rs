@@ -5,12 +5,11 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState, current_task_key};
+use ouroloop_task::{Place, Resource, ResourceState, WaitQueue, WaitSource, current_task_key};
 
 use crate::error::ReleasedTooOften;
 use crate::held::Held;
 use crate::statistics::SemaphoreStatistics;
-use crate::wait_queue::{Place, Source, WaitQueue};
 
 /// A counter of permits that tasks acquire and release: asyncio's `Semaphore`.
 ///
@@ -333,7 +332,7 @@ impl SemaphoreState {
     }
 }
 
-impl Source for &SemaphoreState {
+impl WaitSource for SemaphoreState {
     fn queue(&self) -> &WaitQueue {
         &self.waiters
     }

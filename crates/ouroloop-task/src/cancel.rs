@@ -242,13 +242,14 @@ impl Tasks {
 
     /// Cancels a wait that is its own promise.
     fn cancel_own(&self, wait: Key, request: &Cancelled) -> bool {
-        if let Some(node) = self.nodes.get(wait) {
-            if node.fired() {
-                return false;
+        match self.nodes.get(wait) {
+            Some(node) if !node.fired() => {
+                node.cancel(request);
+                self.fire(node);
+                true
             }
-            node.cancel(request);
+            _ => false,
         }
-        self.fire_own(wait)
     }
 
     fn push_waits_below(&self, top: Key, frames: &mut Vec<Frame>) {

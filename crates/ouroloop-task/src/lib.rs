@@ -24,6 +24,7 @@ mod task_ref;
 mod tasks;
 mod wait;
 mod wait_graph;
+mod wait_queue;
 mod waker;
 
 pub use awaitable::{Awaitable, Eventual, EventualValue, InPlace, IntoTask, ensure_future};
@@ -45,3 +46,4 @@ pub use wait_graph::{
     CallGraph, TaskState, TaskWaits, WaitGraph, capture_call_graph, format_call_graph,
     print_call_graph,
 };
+pub use wait_queue::{Place, WaitQueue, WaitSource};

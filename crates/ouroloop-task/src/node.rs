@@ -4,11 +4,12 @@
 //! two lists: that of the thing awaited, which gives the order of wake-ups, and that of the
 //! cancellation scope which it was last polled under, which says whom to ask when that scope is
 //! cancelled. A node without a target is a promise of its own: a sleep, or a place in the queue
-//! of a lock, which somebody fires by its key.
+//! of a lock, which somebody fires by its key, or the queue that it is in.
 //!
 //! # Invariants
 //!
-//! - A node is in its target's list exactly until it has fired.
+//! - A node is in its target's list exactly until it has fired. One without a target is in the list of a
+//!   [`WaitQueue`](crate::WaitQueue), by the same links, exactly while it is `QUEUED`.
 //! - A node is in its scope's list exactly while `scope` is not `NIL`, and then that scope is in use.
 //! - `FIRED` is set before anybody is told, and then it tells nobody any more.
 //! - `FORWARDED` is set only where `request` is there.
@@ -46,8 +47,8 @@ pub(crate) struct Node {
     target: Cell<Option<CellRef>>,
     /// What fires it, as the promise of its own that it is, in words.
     resource: Cell<Option<Rc<dyn Resource>>>,
-    /// The time of the loop at which a timer fires it.
-    when_ns: Cell<u64>,
+    /// The time of the loop at which a timer fires it, or its number in a queue of waiters.
+    order: Cell<u64>,
     /// The request that it accepted: a node that is its own promise was cancelled by it.
     request: Cell<Option<Box<Request>>>,
 }
@@ -66,6 +67,8 @@ const TIMED: u32 = 1 << 4;
 const HAS_RESOURCE: u32 = 1 << 5;
 /// It has a request.
 const HAS_REQUEST: u32 = 1 << 6;
+/// It is in a queue of waiters, which fires it.
+const QUEUED: u32 = 1 << 7;
 
 /// A request to cancel, and the scope at which it was directed; of several, the outermost.
 #[derive(Clone)]
@@ -144,7 +147,7 @@ impl Default for Node {
             other_wake: Cell::default(),
             target: Cell::default(),
             resource: Cell::default(),
-            when_ns: Cell::new(0),
+            order: Cell::new(0),
             request: Cell::default(),
         }
     }
@@ -184,16 +187,41 @@ impl Node {
         std::mem::forget(self.resource.replace(Some(resource)));
     }
 
+    /// The same, and it is in a queue of waiters, where it has a number.
+    #[inline]
+    pub(crate) fn begin_queued(&self, resource: Rc<dyn Resource>, serial: u64) {
+        self.begin_on(resource);
+        self.flags.set(HAS_RESOURCE | QUEUED);
+        self.order.set(serial);
+    }
+
+    /// Its number in the queue that it is in.
+    #[inline]
+    pub(crate) fn serial(&self) -> u64 {
+        self.order.get()
+    }
+
+    #[inline]
+    pub(crate) fn is_queued(&self) -> bool {
+        self.flags.get() & QUEUED != 0
+    }
+
+    /// It is out of its queue, for good.
+    #[inline]
+    pub(crate) fn leave_queue(&self) {
+        self.flags.set(self.flags.get() & !QUEUED);
+    }
+
     #[inline]
     pub(crate) fn fired(&self) -> bool {
         self.flags.get() & FIRED != 0
     }
 
-    /// Whether it is a promise of its own that waits to be fired. Words can be forged, and of another node they
-    /// name nothing that can be.
+    /// Whether it is a promise of its own that waits to be fired by its name. Names can be forged, and of another node
+    /// they name nothing that can be.
     #[inline]
     pub(crate) fn can_be_fired(&self) -> bool {
-        let flags = self.flags.get() & (FIRED | HAS_TARGET | HAS_OTHER_WAKE);
+        let flags = self.flags.get() & (FIRED | HAS_TARGET | HAS_OTHER_WAKE | QUEUED);
         flags == 0 || flags == HAS_OTHER_WAKE && !self.is_callback()
     }
 
@@ -316,7 +344,7 @@ impl Node {
         // SAFETY: as for `other`.
         match unsafe { &*self.resource.as_ptr() }.clone() {
             Some(resource) => Target::Resource(resource),
-            None if self.flags.get() & TIMED != 0 => Target::Timer(self.when_ns.get()),
+            None if self.flags.get() & TIMED != 0 => Target::Timer(self.order.get()),
             None => Target::Itself,
         }
     }
@@ -325,7 +353,7 @@ impl Node {
     #[inline]
     pub(crate) fn set_time(&self, when_ns: u64) {
         self.flags.set(self.flags.get() | TIMED);
-        self.when_ns.set(when_ns);
+        self.order.set(when_ns);
     }
 
     /// Takes out what it calls, if it is a done-callback; it tells nobody from then on.

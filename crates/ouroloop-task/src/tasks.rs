@@ -373,15 +373,23 @@ impl Tasks {
     /// Fires a wait that is its own promise; false if it is done or gone.
     #[inline]
     pub(crate) fn fire_own(&self, key: Key) -> bool {
-        let Some(node) = self.nodes.get(key).filter(|node| node.can_be_fired()) else {
-            return false;
-        };
+        match self.nodes.get(key) {
+            Some(node) if node.can_be_fired() => {
+                self.fire(node);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whom a wait tells that is its own promise.
+    #[inline]
+    pub(crate) fn fire(&self, node: &Node) {
         match node.fire() {
             Wake::Task(root) => self.wake(root),
             Wake::Nobody => {}
             Wake::Other(whom) => self.tell(whom, None),
         }
-        true
     }
 
     /// Drops the callbacks of a thing that was never done.

@@ -153,7 +153,7 @@ fn poll_node(tasks: &Tasks, key: Key, cx: &mut Context<'_>) -> Poll<()> {
 }
 
 /// Polls one that has not fired.
-fn poll_pending(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
+pub(crate) fn poll_pending(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
     node.polled_in.set(tasks.current_step());
     let scope = tasks.current();
     if node.scope.get() != scope.index() {
@@ -192,7 +192,7 @@ fn poll_with_other(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -
 
 /// Delivers the request that ended a wait, if it is still meant for the code that waits.
 #[cold]
-fn unwind(tasks: &Tasks, node: &Node) -> bool {
+pub(crate) fn unwind(tasks: &Tasks, node: &Node) -> bool {
     let (cancelled, directed_at) = match (node.cancellation(), node.request()) {
         (Some(cancelled), Some(request)) => (cancelled, request.directed_at),
         _ => return false,
@@ -207,7 +207,7 @@ fn unwind(tasks: &Tasks, node: &Node) -> bool {
 
 /// Takes a wait out of its lists.
 #[inline]
-fn remove_node(tasks: &Tasks, key: Key) {
+pub(crate) fn remove_node(tasks: &Tasks, key: Key) {
     let Some(node) = tasks.nodes.get(key) else {
         return;
     };

@@ -6,7 +6,7 @@
 //!
 //! | for | there is |
 //! | --- | --- |
-//! | combinators: waiting | [`Waiter`], [`WaiterKey`], [`Eventual`], [`Awaitable`], [`Delegate`] |
+//! | combinators: waiting | [`Waiter`], [`WaiterKey`], [`WaitQueue`], [`Place`], [`WaitSource`], [`Eventual`], [`Awaitable`], [`Delegate`] |
 //! | combinators: cancelling a part of a task | [`Scope`], [`ScopeHandle`] |
 //! | being named in reports of deadlocks | [`Resource`], [`ResourceState`], [`create_future_of`] |
 //! | a loop that was made by hand | [`cancel_all_tasks`] before its close |
@@ -30,6 +30,7 @@ pub use ouroloop_core::{
 };
 pub use ouroloop_task::{
     Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,
-    Never, PromiseLoan, PromiseValue, Raise, Resource, ResourceState, Scope, ScopeHandle, TaskLoan,
-    TaskValue, Waiter, WaiterKey, create_future_of, current_task_key, process_id, task_id_of_key,
+    Never, Place, PromiseLoan, PromiseValue, Raise, Resource, ResourceState, Scope, ScopeHandle,
+    TaskLoan, TaskValue, WaitQueue, WaitSource, Waiter, WaiterKey, create_future_of,
+    current_task_key, process_id, task_id_of_key,
 };

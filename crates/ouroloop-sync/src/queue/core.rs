@@ -21,12 +21,11 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use ouroloop_task::{Resource, ResourceState};
+use ouroloop_task::{Place, Resource, ResourceState, WaitQueue, WaitSource};
 
 use super::store::Store;
 use crate::error::{GetError, PutError, QueueShutDown, TaskDoneTooOften};
 use crate::statistics::QueueStatistics;
-use crate::wait_queue::{Place, Source, WaitQueue};
 
 pub(crate) struct Core<S> {
     store: RefCell<S>,
@@ -247,7 +246,7 @@ impl Resource for QueueState {
             (len, max) => format!("{len} of {max}"),
         };
         // Most programs never say that something is done, and wait for that neither.
-        if self.joiners.len() > 0 {
+        if !self.joiners.is_empty() {
             detail += &format!(", join waits for {} task_done", self.unfinished.get());
         }
         ResourceState::new(self.kind, self.created_at).detail(detail)
@@ -256,7 +255,7 @@ impl Resource for QueueState {
 
 struct Getters<'a>(&'a QueueState);
 
-impl Source for Getters<'_> {
+impl WaitSource for Getters<'_> {
     fn queue(&self) -> &WaitQueue {
         &self.0.getters
     }
@@ -270,7 +269,7 @@ impl Source for Getters<'_> {
 
 struct Putters<'a>(&'a QueueState);
 
-impl Source for Putters<'_> {
+impl WaitSource for Putters<'_> {
     fn queue(&self) -> &WaitQueue {
         &self.0.putters
     }
@@ -284,7 +283,7 @@ impl Source for Putters<'_> {
 
 struct Joiners<'a>(&'a QueueState);
 
-impl Source for Joiners<'_> {
+impl WaitSource for Joiners<'_> {
     fn queue(&self) -> &WaitQueue {
         &self.0.joiners
     }
