@@ -24,14 +24,15 @@ pub const FILE: &str = "benches/instructions.txt";
 /// How far a count may be above the file's, in percent.
 pub const LIMIT_PERCENT: u32 = 3;
 
-/// What is counted.
-const WORKLOADS: [&str; 6] = [
-    "spawn",
-    "yield",
-    "pingpong",
-    "oneshot",
-    "timers_cancel",
-    "call_soon",
+/// What is counted, and in how many runs: where the clock decides what is done, the least of several counts repeats
+/// better than one.
+const WORKLOADS: [(&str, usize); 6] = [
+    ("spawn", 1),
+    ("yield", 1),
+    ("pingpong", 1),
+    ("oneshot", 1),
+    ("timers_cancel", 5),
+    ("call_soon", 1),
 ];
 
 /// Operations of the two runs.
@@ -142,10 +143,15 @@ fn passes(workspace: &Workspace) -> Result<bool, Box<dyn Error>> {
 /// Instructions for one operation of each workload.
 fn count(workspace: &Workspace) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
     let program = super::build(workspace, "ours", &[])?;
-    let each = |workload: &&str| {
-        let few = instructions(&program, workload, FEW)?;
-        let many = instructions(&program, workload, MANY)?;
-        let one = (many as f64 - few as f64) / (MANY - FEW) as f64;
+    let each = |(workload, runs): &(&str, usize)| {
+        let least = |count| -> Result<u64, Box<dyn Error>> {
+            let mut least = u64::MAX;
+            for _ in 0..*runs {
+                least = least.min(instructions(&program, workload, count)?);
+            }
+            Ok(least)
+        };
+        let one = (least(MANY)? as f64 - least(FEW)? as f64) / (MANY - FEW) as f64;
         Ok(((*workload).to_owned(), one))
     };
     WORKLOADS.iter().map(each).collect()
