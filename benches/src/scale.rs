@@ -55,12 +55,20 @@ struct Steps {
 
 impl Steps {
     fn entry(&self) {
-        let now = thread_time();
-        let took = now - self.last.replace(now);
-        match self.in_call.take() {
-            true => self.call.set(took),
-            false => self.longest.set(self.longest.get().max(took)),
+        if !self.in_call.get() {
+            self.longest.set(self.longest.get().max(self.span()));
         }
+    }
+
+    /// What was done since the last entry was a part of the call.
+    fn was_call(&self) {
+        self.call.set(self.call.get() + self.span());
+    }
+
+    /// The time since it was asked for last.
+    fn span(&self) -> Duration {
+        let now = thread_time();
+        now - self.last.replace(now)
     }
 }
 
@@ -97,21 +105,23 @@ impl Watch {
         }
     }
 
-    /// Does what is one call for whoever uses it, and so cannot be split.
+    /// Does what is one call for whoever uses it, and so cannot be split; also if the loop runs in it.
     fn call<T>(&self, call: impl FnOnce() -> T) -> T {
-        self.call_begins();
+        let Some(steps) = &self.steps else {
+            return call();
+        };
+        steps.entry();
+        steps.in_call.set(true);
         let result = call();
-        if let Some(steps) = &self.steps {
-            steps.entry();
-        }
+        steps.in_call.set(false);
+        steps.was_call();
         result
     }
 
-    /// The same for a call in which the loop runs: it ends with the first step.
-    fn call_begins(&self) {
+    /// The same, of what has just been done in this step.
+    fn was_call(&self) {
         if let Some(steps) = &self.steps {
-            steps.entry();
-            steps.in_call.set(true);
+            steps.was_call();
         }
     }
 
@@ -190,8 +200,8 @@ fn shut_down(size: u64, each_step: bool) -> Sample {
         watch
     });
     let watch = watch.expect("it ends");
-    watch.call_begins();
-    runner.close().expect("all tasks end when they are asked");
+    let closed = watch.call(|| runner.close());
+    closed.expect("all tasks end when they are asked");
     watch.stop(size)
 }
 
@@ -248,6 +258,8 @@ fn gathered(size: u64, each_step: bool) -> Sample {
         let gathering = watch.call(|| gather(tasks).values());
         watch.all_are_there();
         let results = gathering.await.expect("none fails");
+        // Whoever awaits a gather gets a list of all at once.
+        watch.was_call();
         assert_eq!(results.len() as u64, size);
         watch.stop(size)
     })
