@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::inbox::{self, Inbox, Item};
-use crate::{ClientWord, LoopError, LoopId, running_loop_id, snapshot_context, with_running};
+use crate::{
+    ClientWord, LoopError, LoopId, LoopRef, running_loop_id, snapshot_context, with_running,
+};
 
 /// A handle of a loop that may be sent to, and shared with, other threads.
 ///
@@ -100,19 +102,85 @@ impl RemoteHandle {
         created_at: &'static Location<'static>,
     ) -> Result<(), LoopError> {
         let context = snapshot_context();
-        if running_loop_id() == Some(self.shared.id) && !self.shared.inbox().is_pending() {
+        if self.is_next_here() {
             // In the loop's own thread this is `call_soon`, in the same queue.
-            return with_running(|running| match running {
-                Some(running) if running.generation() == self.shared.generation => {
-                    running.call_created_at(context, f, created_at).map(drop)
-                }
-                _ => Err(LoopError::Closed),
+            return self.with_loop(|event_loop| {
+                event_loop.call_created_at(context, f, created_at).map(drop)
             });
         }
         self.shared.submit(Item::Call {
             callback: Box::new(f),
             context,
             created_at,
+        })
+    }
+
+    /// Appends a word of a [`Client`](crate::Client) to the ready queue, from any thread, and wakes the loop:
+    /// [`call_soon_threadsafe`](Self::call_soon_threadsafe) without a callback, and without an allocation.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] after the loop was closed.
+    ///
+    /// # Ordering
+    ///
+    /// That of `call_soon_threadsafe`, also among its calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::lowlevel::Client;
+    /// use ouroloop::new_event_loop;
+    /// use std::{cell::RefCell, rc::Rc, thread};
+    ///
+    /// #[derive(Default)]
+    /// struct Recorder(RefCell<Vec<u64>>);
+    ///
+    /// impl Client for Recorder {
+    ///     fn run(&self, payload: u64) {
+    ///         self.0.borrow_mut().push(payload)
+    ///     }
+    ///     fn posted(&self, _payload: u64) {}
+    ///     fn describe(&self, payload: u64) -> String {
+    ///         format!("word {payload}")
+    ///     }
+    ///     fn close(&self) {}
+    /// }
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// let recorder = Rc::new(Recorder::default());
+    /// let client = event_loop.register_client(recorder.clone());
+    /// let remote = event_loop.remote();
+    /// thread::spawn(move || remote.schedule(client.word(7))).join().unwrap()?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(*recorder.0.borrow(), [7]);
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
+    pub fn schedule(&self, word: ClientWord) -> Result<(), LoopError> {
+        if self.is_next_here() {
+            return self.with_loop(|event_loop| {
+                event_loop.check_open()?;
+                event_loop.schedule(word);
+                Ok(())
+            });
+        }
+        self.shared.submit(Item::Turn(word))
+    }
+
+    /// Whether this thread runs a loop of this id, and nothing that came from others would be overtaken.
+    fn is_next_here(&self) -> bool {
+        running_loop_id() == Some(self.shared.id) && !self.shared.inbox().is_pending()
+    }
+
+    /// Does something with the loop, which runs in this thread, unless another one has its id by now.
+    fn with_loop(
+        &self,
+        f: impl FnOnce(&LoopRef) -> Result<(), LoopError>,
+    ) -> Result<(), LoopError> {
+        with_running(|running| match running {
+            Some(running) if running.generation() == self.shared.generation => f(running),
+            _ => Err(LoopError::Closed),
         })
     }
 }

@@ -1,14 +1,17 @@
 //! The setter of a promise that may cross threads.
+//!
+//! The loop keeps the promise in a table, and shares a slot with the setter. Whoever sets it puts the outcome into the
+//! slot and schedules the word of the table's entry, once; at that word's turn the loop takes the outcome out.
 
-use std::any::Any;
 use std::error::Error;
-use std::marker::PhantomData;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ouroloop_core::{LoopError, RemoteHandle};
+use ouroloop_core::{ClientWord, LoopError, RemoteHandle};
 
 use crate::error::TaskError;
 use crate::promise::Promise;
-use crate::tasks::Tasks;
 
 /// Sets a promise of a loop from any thread, and always wakes that loop.
 ///
@@ -41,8 +44,56 @@ use crate::tasks::Tasks;
 /// ```
 pub struct RemotePromise<T> {
     event_loop: RemoteHandle,
-    key: Option<usize>,
-    sets: PhantomData<fn(T)>,
+    /// Where the outcome goes; nothing if the loop was closed, or once there is one.
+    slot: Option<Arc<Slot<T>>>,
+    word: ClientWord,
+}
+
+struct Slot<T>(Mutex<Outcome<T>>);
+
+enum Outcome<T> {
+    /// The setter is there.
+    Pending,
+    Set(Result<T, TaskError>),
+    /// The setter is gone, and so is the outcome, if there was one.
+    Gone,
+}
+
+impl<T> Slot<T> {
+    fn lock(&self) -> MutexGuard<'_, Outcome<T>> {
+        // Nothing under this lock can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A promise in the table of its loop, with what another thread may have set.
+pub(crate) trait SetRemotely {
+    /// Whether the setter was used, or is gone.
+    fn is_over(&self) -> bool;
+
+    /// Sets the promise; or gives up the right to, if nothing was set.
+    fn settle(self: Box<Self>);
+}
+
+struct Entry<T: 'static> {
+    promise: Promise<T>,
+    slot: Arc<Slot<T>>,
+}
+
+impl<T: 'static> SetRemotely for Entry<T> {
+    fn is_over(&self) -> bool {
+        !matches!(*self.slot.lock(), Outcome::Pending)
+    }
+
+    fn settle(self: Box<Self>) {
+        let outcome = mem::replace(&mut *self.slot.lock(), Outcome::Gone);
+        // One that was cancelled meanwhile has nobody left to tell.
+        let _ = match outcome {
+            Outcome::Set(Ok(value)) => self.promise.set_result(value),
+            Outcome::Set(Err(error)) => self.promise.set_error(error),
+            Outcome::Pending | Outcome::Gone => Ok(()),
+        };
+    }
 }
 
 impl<T: 'static> Promise<T> {
@@ -52,13 +103,16 @@ impl<T: 'static> Promise<T> {
     #[must_use = "dropped without setting, it may break the promise for those who wait; send it to the thread that sets it"]
     pub fn remote(&self) -> RemotePromise<T> {
         let tasks = self.tasks();
-        let setter: Box<dyn Any> = Box::new(self.clone());
         // A closed loop keeps nothing, and refuses to set it.
-        let key = (!tasks.is_closed()).then(|| tasks.remotes.borrow_mut().insert(setter));
+        let slot = (!tasks.is_closed()).then(|| Arc::new(Slot(Mutex::new(Outcome::Pending))));
+        let entry = slot.clone().map(|slot| {
+            let promise = self.clone();
+            tasks.add_remote(Box::new(Entry { promise, slot }))
+        });
         RemotePromise {
             event_loop: tasks.event_loop.remote(),
-            key,
-            sets: PhantomData,
+            slot,
+            word: tasks.settle_word(entry.unwrap_or_default()),
         }
     }
 }
@@ -70,10 +124,7 @@ impl<T: Send + 'static> RemotePromise<T> {
     ///
     /// [`LoopError::Closed`] if the loop is closed; nobody waits any more.
     pub fn set_result(mut self, value: T) -> Result<(), LoopError> {
-        self.settle(move |promise: Promise<T>| {
-            // One that was cancelled meanwhile has nobody left to tell.
-            let _ = promise.set_result(value);
-        })
+        self.settle(Outcome::Set(Ok(value)))
     }
 
     /// Sets an error instead of a value, in the next iteration of the promise's loop, which this wakes.
@@ -99,41 +150,27 @@ impl<T: Send + 'static> RemotePromise<T> {
         mut self,
         error: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Result<(), LoopError> {
-        let error = TaskError::failed(error);
-        self.settle(move |promise: Promise<T>| {
-            let _ = promise.set_error(error);
-        })
+        self.settle(Outcome::Set(Err(TaskError::failed(error))))
     }
 }
 
 impl<T> RemotePromise<T> {
-    /// Takes the promise out of the table of its loop, in the thread of that loop.
-    fn settle<P: 'static>(
-        &mut self,
-        with: impl FnOnce(P) + Send + 'static,
-    ) -> Result<(), LoopError> {
-        let key = self.key.take().ok_or(LoopError::Closed)?;
-        self.event_loop.call_soon_threadsafe(move || {
-            let promise = Tasks::running()
-                .and_then(|tasks| tasks.remotes.borrow_mut().try_remove(key))
-                .and_then(|promise| promise.downcast::<P>().ok());
-            if let Some(promise) = promise {
-                with(*promise);
-            }
-        })
+    fn settle(&mut self, outcome: Outcome<T>) -> Result<(), LoopError> {
+        let slot = self.slot.take().ok_or(LoopError::Closed)?;
+        *slot.lock() = outcome;
+        // If the loop is closed, the promise went with it.
+        self.event_loop.schedule(self.word)
     }
 }
 
 impl<T> Drop for RemotePromise<T> {
     fn drop(&mut self) {
-        let Some(key) = self.key.take() else {
-            return;
-        };
-        // If the loop is closed, the promise went with it.
-        let _ = self.event_loop.call_soon_threadsafe(move || {
-            let promise =
-                Tasks::running().and_then(|tasks| tasks.remotes.borrow_mut().try_remove(key));
-            drop(promise);
-        });
+        let _ = self.settle(Outcome::Gone);
+    }
+}
+
+impl<T> fmt::Debug for RemotePromise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemotePromise").finish_non_exhaustive()
     }
 }

@@ -13,7 +13,6 @@
 //!   foreign waker.
 //! - `current` is the innermost scope that is being polled, and `current_root` the root of its task.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
@@ -36,6 +35,7 @@ use crate::error::TaskError;
 use crate::header::{BUSY, CellRef, Header, UNREPORTED};
 use crate::node::{DoneCallback, Node, OtherWake, Wake};
 use crate::pool::{Key, NIL, Pool};
+use crate::remote::SetRemotely;
 use crate::scope::{
     ASKED, CANCEL_PENDING, MARKED, MUST_CANCEL, ROOT, RUNNING, SCHEDULED, STARTED, ScopeRecord,
     WOKEN,
@@ -67,7 +67,7 @@ pub(crate) struct Tasks {
     /// Which of its thread this is, so that its tasks have names of their own there.
     number: u64,
     /// The promises that other threads may set.
-    pub(crate) remotes: RefCell<Slab<Box<dyn Any>>>,
+    remotes: RefCell<Slab<Box<dyn SetRemotely>>>,
     pub(crate) factory: RefCell<Option<TaskFactory>>,
     pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
     /// Closures that await their drop: see [`Tasks::bury`].
@@ -93,6 +93,7 @@ const KEY_SHIFT: u32 = 40;
 const STEP: u64 = 0;
 const FIRE: u64 = 1 << 54;
 const EXPIRE: u64 = 2 << 54;
+const SETTLE: u64 = 3 << 54;
 const KIND: u64 = 3 << 54;
 
 impl Tasks {
@@ -202,6 +203,27 @@ impl Tasks {
     /// The word that lets the deadline of a scope pass.
     pub(crate) fn expire_word(&self, scope: Key) -> ClientWord {
         self.word(EXPIRE, scope)
+    }
+
+    /// The word at whose turn a promise is set that is at this place in the table of those that other threads set.
+    pub(crate) fn settle_word(&self, place: usize) -> ClientWord {
+        self.client.get().word(SETTLE | place as u64)
+    }
+
+    /// Keeps a promise that another thread may set; its place in the table.
+    pub(crate) fn add_remote(&self, entry: Box<dyn SetRemotely>) -> usize {
+        self.remotes.borrow_mut().insert(entry)
+    }
+
+    fn settle(&self, place: usize) {
+        let mut remotes = self.remotes.borrow_mut();
+        // Words can be forged.
+        if remotes.get(place).is_none_or(|entry| !entry.is_over()) {
+            return;
+        }
+        let entry = remotes.remove(place);
+        drop(remotes);
+        entry.settle();
     }
 
     /// Wakes the task that is being polled in this thread; false if that is not the one.
@@ -659,7 +681,8 @@ impl Client for Tasks {
             FIRE => {
                 self.fire_own(key);
             }
-            _ => self.expire(key),
+            EXPIRE => self.expire(key),
+            _ => self.settle((payload & !KIND) as usize),
         }
     }
 
@@ -668,8 +691,10 @@ impl Client for Tasks {
     }
 
     fn describe(&self, payload: u64) -> String {
-        if payload & KIND != STEP {
-            return "a timer of a waiting task".to_owned();
+        match payload & KIND {
+            STEP => {}
+            SETTLE => return "a promise that another thread sets".to_owned(),
+            _ => return "a timer of a waiting task".to_owned(),
         }
         match self.cell_of(Key::from_word(payload)) {
             Some(cell) => {

@@ -375,6 +375,7 @@ impl LoopRef {
                     let cell = HandleCell::scheduled(callback, context, created_at);
                     inner.ready.push_callback(cell);
                 }
+                Item::Turn(word) => inner.ready.push_word(word),
                 Item::Word(word) => {
                     let client = self.client(word.client());
                     self.contain("Exception in a client's posted()", || {

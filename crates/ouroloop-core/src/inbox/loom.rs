@@ -89,7 +89,7 @@ fn word_of(payload: u64) -> ClientWord {
 fn payload(item: &Item) -> u64 {
     match item {
         Item::Word(word) => word.payload(),
-        Item::Call { .. } => unreachable!("no model submits one"),
+        Item::Call { .. } | Item::Turn(_) => unreachable!("no model submits one"),
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) enum Item {
     },
     /// Of `post`.
     Word(ClientWord),
+    /// Of `schedule`.
+    Turn(ClientWord),
 }
 
 pub(crate) struct Inbox {
