@@ -53,6 +53,20 @@ pub trait Client {
     /// for an earlier loop: take it as a hint, and look whether there is anything to do.
     fn posted(&self, payload: u64);
 
+    /// Tells whether it is worth while to call [`prefetch`](Self::prefetch) in the batch that begins: whether it has
+    /// more things than a cache holds. No, unless implemented.
+    fn wants_prefetch(&self) -> bool {
+        false
+    }
+
+    /// Hears that a word will have its turn soon: a hint to load from memory what that needs, while others run.
+    ///
+    /// Called twice for a word: when it is eight entries ahead, as the `first` of the two, for what is found by the
+    /// word alone, and when it is four ahead, for what that points at. It must do nothing else.
+    fn prefetch(&self, payload: u64, first: bool) {
+        let _ = (payload, first);
+    }
+
     /// Says what a word stands for, for the slow-callback warning and for reports of panics.
     fn describe(&self, payload: u64) -> String;
 

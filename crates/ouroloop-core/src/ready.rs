@@ -81,6 +81,17 @@ impl ReadyQueue {
         Some(word)
     }
 
+    /// The entry that has so many ahead of it, if it is before `end`.
+    #[inline]
+    pub(crate) fn peek_word(&self, ahead: usize, end: usize) -> Option<ClientWord> {
+        if self.len_until(end) <= ahead {
+            return None;
+        }
+        let slots = self.slots.borrow();
+        let position = self.head.get().wrapping_add(ahead);
+        Some(slots.get(index(position, slots.len()))?.get())
+    }
+
     #[inline]
     pub(crate) fn pop_callback(&self) -> Option<Rc<dyn Scheduled>> {
         self.callbacks.borrow_mut().pop_front()

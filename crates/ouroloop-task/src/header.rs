@@ -24,7 +24,7 @@ use ouroloop_core::PanicPayload;
 use crate::blocks::Kind;
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
-use crate::pool::NIL;
+use crate::pool::{NIL, prefetch};
 use crate::resource::ResourceState;
 use crate::task_cell::{ErrorCheck, TaskHead, TaskInfo};
 use crate::task_ref::FutureRef;
@@ -392,6 +392,12 @@ impl CellRef {
     #[inline]
     pub(crate) fn is(&self, other: &CellRef) -> bool {
         self.0 == other.0
+    }
+
+    /// Has its first lines loaded into the cache: header, info, and what comes behind.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.0.as_ptr(), 2 * size_of::<TaskHead>());
     }
 
     /// A number that no other live cell has.

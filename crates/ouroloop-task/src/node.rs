@@ -249,6 +249,12 @@ impl Node {
         self.other_wake.take()
     }
 
+    /// The task that it tells, by its root scope.
+    #[inline]
+    pub(crate) fn told_task(&self) -> Key {
+        self.task.get()
+    }
+
     /// Tells this task from now on; gives whom else it told before, if anybody.
     #[inline]
     pub(crate) fn tell_task(&self, root: Key) -> Option<OtherWake> {

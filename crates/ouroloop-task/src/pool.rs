@@ -185,6 +185,12 @@ impl<T: Entry> Pool<T> {
         unsafe { chunk.add(index % CHUNK) }
     }
 
+    /// The entry at an index, if there is one, in use or not.
+    #[inline]
+    pub(crate) fn get_at(&self, index: u32) -> Option<&T> {
+        self.slot(index)
+    }
+
     #[inline]
     fn slot(&self, index: u32) -> Option<&T> {
         if index >= self.len.get() {
@@ -240,6 +246,20 @@ impl<T: Entry> Pool<T> {
         }
     }
 
+    /// How many entries there are, in use or not.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len.get() as usize
+    }
+
+    /// Has the entry at an index loaded into the cache, if there is one.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: u32) -> Option<&T> {
+        let slot = self.slot(index)?;
+        prefetch(slot, size_of::<T>());
+        Some(slot)
+    }
+
     /// The entry at an index that a list holds.
     #[inline]
     pub(crate) fn at(&self, index: u32) -> &T {
@@ -281,6 +301,24 @@ impl<T> Drop for Pool<T> {
             // SAFETY: allocated by `add_chunk` with this layout, and not freed before.
             unsafe { dealloc(chunk.as_ptr().cast(), chunk_layout::<T>()) };
         }
+    }
+}
+
+/// Has so many bytes loaded into the cache, while other things are done.
+#[inline]
+pub(crate) fn prefetch<T>(place: *const T, bytes: usize) {
+    /// Bytes that are loaded together.
+    const LINE: usize = 64;
+    for offset in (0..bytes).step_by(LINE) {
+        let line = place.cast::<i8>().wrapping_add(offset);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a hint, which is ignored where there is nothing at this address.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(line);
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = line;
     }
 }
 

@@ -670,6 +670,9 @@ impl Tasks {
     }
 }
 
+/// From how many tasks on not all of them are in the nearest caches.
+const PREFETCH_MIN: usize = 2048;
+
 impl Client for Tasks {
     #[inline]
     fn run(&self, payload: u64) {
@@ -688,6 +691,31 @@ impl Client for Tasks {
 
     fn posted(&self, payload: u64) {
         self.wake(self.scopes.resolve(payload));
+    }
+
+    fn wants_prefetch(&self) -> bool {
+        self.scopes.len() >= PREFETCH_MIN
+    }
+
+    #[inline]
+    fn prefetch(&self, payload: u64, first: bool) {
+        let index = Key::from_word(payload).index();
+        match payload & KIND {
+            STEP if first => drop(self.scopes.prefetch(index)),
+            STEP => {
+                if let Some(record) = self.scopes.get_at(index) {
+                    record.prefetch_cell();
+                    self.nodes.prefetch(record.first_wait.get());
+                }
+            }
+            FIRE if first => drop(self.nodes.prefetch(index)),
+            FIRE => {
+                if let Some(node) = self.nodes.get_at(index) {
+                    self.scopes.prefetch(node.told_task().index());
+                }
+            }
+            _ => {}
+        }
     }
 
     fn describe(&self, payload: u64) -> String {

@@ -56,6 +56,11 @@ impl Batch {
     }
 }
 
+/// How many entries ahead of its turn a client hears of a word, first and then once more. Loading from memory takes about
+/// as long as a few turns.
+const FAR_AHEAD: usize = 8;
+const NEAR_AHEAD: usize = 4;
+
 /// Stands for the client when none is known yet.
 struct Nobody;
 
@@ -142,7 +147,11 @@ impl LoopRef {
             if inner.watched.get() {
                 self.run_watched(batch);
             } else {
-                while let Some(word) = self.run_while_of(client.as_ref(), batch) {
+                let looks_ahead = self.looks_ahead(client.as_ref(), batch);
+                while let Some(word) = match looks_ahead {
+                    false => self.run_while_of::<false>(client.as_ref(), batch),
+                    true => self.run_while_of::<true>(client.as_ref(), batch),
+                } {
                     client = self.client(word.client()).map(|it| (word.client(), it));
                     if let Some((_, client)) = &client {
                         client.run(word.payload());
@@ -156,9 +165,17 @@ impl LoopRef {
         }
     }
 
-    /// Runs the batch until its end, or until a word of another client comes up, which is returned.
+    /// Whether the client of most words hears of them before they run.
     #[inline]
-    fn run_while_of(
+    fn looks_ahead(&self, client: Option<&(ClientId, Rc<dyn Client>)>, batch: &Batch) -> bool {
+        self.inner().ready.len_until(batch.end.get()) > FAR_AHEAD
+            && client.is_some_and(|(_, client)| client.wants_prefetch())
+    }
+
+    /// Runs the batch until its end, or until a word of another client comes up, which is returned. With `AHEAD` the
+    /// client hears of its words before.
+    #[inline]
+    fn run_while_of<const AHEAD: bool>(
         &self,
         client: Option<&(ClientId, Rc<dyn Client>)>,
         batch: &Batch,
@@ -171,6 +188,16 @@ impl LoopRef {
         };
         while let Some(word) = ready.pop_word(end) {
             batch.current.set(word);
+            if AHEAD {
+                for (ahead, first) in [(FAR_AHEAD, true), (NEAR_AHEAD, false)] {
+                    if let Some(word) = ready
+                        .peek_word(ahead - 1, end)
+                        .filter(|word| word.is_of(id))
+                    {
+                        client.prefetch(word.payload(), first);
+                    }
+                }
+            }
             if word == CALLBACK {
                 self.run_callback(batch);
             } else if word.is_of(id) {

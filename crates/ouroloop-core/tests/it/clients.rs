@@ -242,3 +242,67 @@ fn a_word_may_register_another_client_and_schedule_for_it() {
         assert_eq!(log.take(), "run9");
     });
 }
+
+/// Schedules a batch of twelve, and writes down what it hears of them.
+struct Reader {
+    log: Log,
+    event_loop: LoopRef,
+    id: Cell<Option<ClientId>>,
+}
+
+impl Client for Reader {
+    fn run(&self, payload: u64) {
+        self.log.say(format!("run{payload}"));
+        let id = self.id.get().expect("registered");
+        match payload {
+            100 => (0..12).for_each(|word| self.event_loop.schedule(id.word(word))),
+            11 => self.event_loop.stop(),
+            _ => {}
+        }
+    }
+
+    fn posted(&self, _payload: u64) {}
+
+    fn describe(&self, payload: u64) -> String {
+        format!("<word {payload}>")
+    }
+
+    fn close(&self) {}
+
+    fn wants_prefetch(&self) -> bool {
+        true
+    }
+
+    fn prefetch(&self, payload: u64, first: bool) {
+        let which = if first { "far" } else { "near" };
+        self.log.say(format!("{which}{payload}"));
+    }
+}
+
+#[test]
+fn a_client_that_wants_to_hears_of_its_words_before_they_run() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let reader = Rc::new(Reader {
+            log: log.clone(),
+            event_loop: event_loop.downgrade(),
+            id: Cell::new(None),
+        });
+        let id = event_loop.register_client(reader.clone());
+        reader.id.set(Some(id));
+        event_loop.schedule(id.word(100));
+        event_loop.run_forever().expect("it is stopped");
+        let said = log.take();
+        let lines: Vec<_> = said.split(' ').collect();
+        let place = |line: String| lines.iter().position(|it| **it == line);
+        for word in 0..12 {
+            let ran = place(format!("run{word}")).expect("each runs");
+            // Of the first few of a batch there is no time to hear.
+            for (line, since) in [("near", 5), ("far", 9)] {
+                let heard = place(format!("{line}{word}"));
+                assert_eq!(heard.is_some(), word >= since - 1, "{line}{word}");
+                assert!(heard.is_none_or(|heard| heard < ran));
+            }
+        }
+    });
+}
