@@ -53,7 +53,7 @@ use crate::watched::{Watch, Watched};
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
+/// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes.
 ///
 /// # Differences from asyncio
 ///

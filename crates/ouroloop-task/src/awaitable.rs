@@ -96,7 +96,7 @@ pub trait IntoTask: Awaitable {
     /// # Errors
     ///
     /// If a task has to be made: [`LoopError::Closed`] on a closed loop, and [`LoopError::Io`] on one that
-    /// holds 16,777,216 tasks and scopes.
+    /// holds 16,777,215 tasks and scopes.
     #[track_caller]
     fn into_task_on(self, event_loop: &LoopRef) -> Result<Eventual<Self::Output>, LoopError>;
 
@@ -123,7 +123,7 @@ pub trait IntoTask: Awaitable {
     ///
     /// # Panics
     ///
-    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+    /// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes;
     /// [`into_task_on`](IntoTask::into_task_on) gives an error instead.
     #[track_caller]
     fn into_task(self) -> Eventual<Self::Output>
@@ -147,7 +147,7 @@ pub trait IntoTask: Awaitable {
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
+/// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes.
 ///
 /// # Differences from asyncio
 ///

@@ -24,7 +24,7 @@ use crate::tasks::{Tasks, too_many_tasks};
 ///
 /// # Panics
 ///
-/// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+/// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes;
 /// [`LoopTasks::create_task`](crate::LoopTasks::create_task) gives an error instead.
 ///
 /// # Differences from asyncio
@@ -201,7 +201,7 @@ impl TaskBuilder {
     ///
     /// # Panics
     ///
-    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes;
+    /// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes;
     /// [`LoopTasks::create_task_with`](crate::LoopTasks::create_task_with) gives an error instead.
     #[track_caller]
     pub fn create_task<F>(self, future: F) -> Task<F::Output>
@@ -321,7 +321,7 @@ impl FallibleBuilder {
     ///
     /// # Panics
     ///
-    /// If no loop is running in this thread, or it holds 16,777,216 tasks and scopes.
+    /// If no loop is running in this thread, or it holds 16,777,215 tasks and scopes.
     #[track_caller]
     pub fn create_task<F, T, E>(self, future: F) -> Task<T>
     where

@@ -40,7 +40,7 @@ pub trait LoopTasks {
     /// # Errors
     ///
     /// [`LoopError::Closed`] once the loop is closed, [`LoopError::Io`] of kind `OutOfMemory` while it
-    /// holds 16,777,216 tasks and scopes.
+    /// holds 16,777,215 tasks and scopes.
     ///
     /// # Ordering
     ///

@@ -133,7 +133,7 @@ impl<T: Entry> Pool<T> {
     #[inline]
     pub(crate) fn insert(&self) -> (Key, &T) {
         self.try_insert()
-            .expect("a loop holds at most 16,777,216 waits at a time")
+            .expect("a loop holds at most 16,777,215 waits at a time")
     }
 
     #[cold]

@@ -805,7 +805,7 @@ fn set_last(tasks: *const Tasks) {
 pub(crate) fn too_many_tasks() -> LoopError {
     LoopError::Io(io::Error::new(
         io::ErrorKind::OutOfMemory,
-        "a loop holds at most 16,777,216 tasks and scopes; wait for some of them",
+        "a loop holds at most 16,777,215 tasks and scopes; wait for some of them",
     ))
 }
 
