@@ -12,6 +12,7 @@ mod id;
 mod inbox;
 mod io;
 mod local;
+mod log;
 mod ready;
 mod remote;
 mod report;
@@ -32,6 +33,7 @@ pub use event_loop::{
 pub use handle::{Handle, TimerHandle};
 pub use id::{ClientId, ClientWord, LoopId};
 pub use io::IoSource;
+pub use log::to_stderr_if_untraced;
 pub use ouroloop_timer::TimerKey;
 pub use remote::{LoopAddress, RemoteHandle, post};
 pub use report::{ExceptionContext, PanicPayload};

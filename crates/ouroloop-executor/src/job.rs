@@ -17,6 +17,7 @@ use ouroloop_task::TaskError;
 
 use crate::concurrent::Future;
 use crate::concurrent::cell::{Cell, Erased, Shared, Watcher};
+use crate::log;
 use crate::sync::{Mutex, lock};
 
 /// What is known of a job: the line that submitted it, and its name if it was given one.
@@ -142,7 +143,7 @@ where
     fn drop_work(&self, work: F) {
         // The destructor of what the closure holds must not end a thread that goes on with others.
         if panics(move || drop(work)) {
-            tracing::error!(target: "ouroloop::executor", "the drop of a cancelled {} panicked", self.info);
+            log::error(&format!("the drop of a cancelled {} panicked", self.info));
         }
     }
 }

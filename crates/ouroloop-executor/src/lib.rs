@@ -8,6 +8,7 @@ mod coroutine;
 mod error;
 mod event_loop;
 mod job;
+mod log;
 #[cfg(all(test, loom))]
 mod loom;
 mod loop_thread;

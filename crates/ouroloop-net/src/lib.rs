@@ -6,6 +6,7 @@ mod buffer;
 mod connect;
 mod connection;
 mod error;
+mod log;
 mod net;
 mod reader;
 mod resolve;

@@ -14,6 +14,7 @@
 //! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
 //! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`], [`has_context`] |
 //! | knowing a fork, at the least cost | [`process_id`] |
+//! | warning where there is no loop at hand | [`to_stderr_if_untraced`] |
 //! | tools and tests | [`ScriptedSelector`], [`Selector`], [`ReadyEntry`], [`Lateness`] |
 //! | naming what is awaited | [`TaskValue`], [`TaskLoan`], [`PromiseValue`], [`PromiseLoan`], [`Sleep`], [`TaskGroupRun`], [`Catch`], [`Raise`], [`BareYield`] |
 //! | what `gather!` gives, the ways to read a gather, the outputs of a group's children, tasks that give `Result`s | [`GatherAll`], [`GatherMode`], [`ChildOutput`], [`ResultTask`] |
@@ -26,7 +27,7 @@ pub use ouroloop_core::{
     BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,
     LoopAddress, LoopId, ReadyEntry, ScriptedSelector, Selector, SelectorCall, SelectorEvent,
     SelectorWaker, TimerKey, Token, has_context, post, running_loop_id, snapshot_context,
-    swap_context, with_running,
+    swap_context, to_stderr_if_untraced, with_running,
 };
 pub use ouroloop_task::{
     Awaitable, BareYield, Catch, Delegate, Eventual, EventualValue, FallibleBuilder, InPlace,

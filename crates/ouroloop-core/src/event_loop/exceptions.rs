@@ -1,13 +1,12 @@
 //! The exception handler, and debug mode.
 
-use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::LoopRef;
 use crate::clock::duration_to_ns;
-use crate::{ExceptionContext, PanicPayload};
+use crate::{ExceptionContext, PanicPayload, to_stderr_if_untraced};
 
 /// What [`LoopRef::set_exception_handler`] takes: it is called with the loop and a description of what
 /// happened.
@@ -86,9 +85,7 @@ impl LoopRef {
 
     /// Logs an error. Without a `tracing` subscriber it goes to the standard error stream.
     pub fn default_exception_handler(&self, context: &ExceptionContext) {
-        if nobody_listens() {
-            to_stderr(&context.to_string());
-        } else {
+        if !to_stderr_if_untraced(&context.to_string()) {
             tracing::error!(target: "ouroloop::core", loop_id = self.id().index(), "{context}");
         }
     }
@@ -105,9 +102,7 @@ impl LoopRef {
     /// # Ok::<(), ouroloop::LoopError>(())
     /// ```
     pub fn warn(&self, message: &str) {
-        if nobody_listens() {
-            to_stderr(message);
-        } else {
+        if !to_stderr_if_untraced(message) {
             tracing::warn!(target: "ouroloop::core", loop_id = self.id().index(), "{message}");
         }
     }
@@ -189,15 +184,4 @@ impl LoopRef {
             ));
         }
     }
-}
-
-/// Writes a line at once; one that cannot be written is lost. `eprintln!` would panic, and in a destructor
-/// end the process.
-fn to_stderr(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
-/// Whether what is logged through `tracing` would be lost.
-fn nobody_listens() -> bool {
-    tracing::dispatcher::get_default(|it| it.is::<tracing::subscriber::NoSubscriber>())
 }

@@ -98,7 +98,10 @@ struct MioWaker(mio::Waker);
 impl SelectorWaker for MioWaker {
     fn wake(&self) {
         if let Err(error) = self.0.wake() {
-            tracing::error!(target: "ouroloop::core", %error, "could not wake the event loop");
+            let line = format!("could not wake the event loop: {error}");
+            if !crate::to_stderr_if_untraced(&line) {
+                tracing::error!(target: "ouroloop::core", "{line}");
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ use super::Future;
 use super::wait::Waiter;
 use crate::error::ExecutorError;
 use crate::job::{JobInfo, panics};
+use crate::log;
 use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, spin_until, wait};
 
 const PENDING: u8 = 0;
@@ -406,7 +407,7 @@ impl<T: 'static> Watcher<T> {
             Watcher::Call(callback) => {
                 let future = future();
                 if panics(|| callback(&future)) {
-                    tracing::error!(target: "ouroloop::executor", "exception calling callback for {future:?}");
+                    log::error(&format!("exception calling callback for {future:?}"));
                 }
             }
             Watcher::Word(event_loop, word) => send(event_loop, word),

@@ -22,6 +22,7 @@ use self::workers::{Crew, NotJoined, Refusal, THREADS_MAX, Workers};
 use crate::concurrent::Future;
 use crate::error::ExecutorError;
 use crate::job::{self, JobInfo, Run, panics};
+use crate::log;
 use crate::queue::{JobQueue, PoolQueue};
 use crate::sync::thread;
 
@@ -380,7 +381,7 @@ impl Crew<Arc<dyn Run>> for Threads {
         seat.set_doing(Some(job.info().clone()));
         // The job contains its own panics; this is for the destructor of a result that nobody wants.
         if panics(|| job.run()) {
-            tracing::error!(target: "ouroloop::executor", "the drop of a job's result panicked");
+            log::error("the drop of a job's result panicked");
         }
     }
 

@@ -44,6 +44,7 @@ use std::time::{Duration, Instant};
 
 use super::seat::Seat;
 use crate::error::ExecutorError;
+use crate::log;
 use crate::queue::{JobQueue, Popped};
 use crate::sync::{
     AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, fence, lock, spin_until, thread,
@@ -356,7 +357,9 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
                 if state.threads > 0 {
                     // Who listens to it may come back to this pool.
                     drop(state);
-                    tracing::warn!(target: "ouroloop::executor", %error, "no further thread for the pool; the others come to the job later");
+                    log::warn(&format!(
+                        "no further thread for the pool; the others come to the job later: {error}"
+                    ));
                     return Ok(());
                 }
                 Err((error, state))

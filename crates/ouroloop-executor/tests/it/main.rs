@@ -18,6 +18,8 @@ mod panics;
 mod pool;
 /// Shutdowns in every state.
 mod shutdown;
+/// What is said on the standard error stream, where nobody listens to `tracing`.
+mod stderr;
 /// Each job exactly once, under load.
 mod stress;
 /// Coroutines from other threads.

@@ -35,6 +35,7 @@ pub(crate) use self::waiters::Waiters;
 pub(crate) use self::write::WaterMarks;
 use crate::buffer::{ByteQueue, Spare};
 use crate::error::{NetError, again};
+use crate::log;
 use crate::net::{Net, Seat, Turn};
 use crate::reader::StreamReader;
 use crate::writer::StreamWriter;
@@ -214,11 +215,10 @@ impl Connection {
             return;
         }
         if self.event_loop().debug() {
-            tracing::warn!(
-                target: "ouroloop::net",
-                "unclosed StreamWriter of {}: call close()",
-                self.describe()
-            );
+            let connection = self.describe();
+            log::warn(&format!(
+                "unclosed StreamWriter of {connection}: call close()"
+            ));
         }
         if self.reader_dropped.get() || self.event_loop().is_closed() {
             self.close();

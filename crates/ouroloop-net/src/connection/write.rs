@@ -7,6 +7,7 @@ use ouroloop_task::{Waiter, bare_yield};
 
 use super::Connection;
 use crate::error::NetError;
+use crate::log;
 
 /// From how many writes in vain on each further one is warned of: asyncio's.
 const LOST_WRITES_TO_WARN: u32 = 5;
@@ -188,7 +189,7 @@ impl Connection {
         }
         let lost_writes = self.lost_writes.get().max(1);
         if lost_writes >= LOST_WRITES_TO_WARN {
-            tracing::warn!(target: "ouroloop::net", "write to {self:?}: it goes nowhere");
+            log::warn(&format!("write to {self:?}: it goes nowhere"));
         }
         self.lost_writes.set(lost_writes + 1);
         true

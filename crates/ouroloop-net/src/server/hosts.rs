@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use crate::error::NetError;
+use crate::log;
 use crate::resolve::getaddrinfo;
 use crate::socket;
 
@@ -42,7 +43,7 @@ impl Hosts {
                 match socket::bind(addr) {
                     Ok(socket) => sockets.push(socket),
                     Err(error) if is_not_here(&error) => {
-                        tracing::warn!(target: "ouroloop::net", %addr, %error, "not listening");
+                        log::warn(&format!("not listening on {addr}: {error}"));
                         skipped.get_or_insert((addr, error));
                     }
                     Err(source) => return Err(NetError::BindFailed { addr, source }),

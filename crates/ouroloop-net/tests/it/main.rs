@@ -26,6 +26,8 @@ mod readiness;
 mod reads;
 /// `Server` (H24), and accepting without descriptors.
 mod servers;
+/// What is said on the standard error stream, where nobody listens to `tracing`.
+mod stderr;
 /// The traits of futures-io.
 mod traits;
 /// `write`, `drain` and the water marks.

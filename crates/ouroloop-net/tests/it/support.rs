@@ -177,6 +177,26 @@ pub fn alone(name: &str, descriptors: Option<u32>, test: impl FnOnce()) {
     );
 }
 
+/// What a test of this name says on its standard error stream, in a process of its own, where it
+/// is run; nothing in that process.
+pub fn said_alone(name: &str, test: impl FnOnce()) -> Option<String> {
+    const MARK: &str = "OUROLOOP_NET_TEST_SAID";
+    if std::env::var_os(MARK).is_some() {
+        test();
+        return None;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--test-threads=1", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 passed"), "no such test: {name}");
+    Some(stderr)
+}
+
 /// How many descriptors this process has.
 pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
