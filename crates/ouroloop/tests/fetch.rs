@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,6 +65,10 @@ fn bytes(count: usize) -> Vec<u8> {
 }
 
 fn fetch<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Output {
+    command(args).output().unwrap()
+}
+
+fn command<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Command {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let example = profile.join("examples").join("fetch");
@@ -73,7 +77,9 @@ fn fetch<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Output {
         "build it first: cargo build --example fetch"
     );
     let args = args.into_iter().map(|it| it.as_ref().to_owned());
-    Command::new(example).args(args).output().unwrap()
+    let mut command = Command::new(example);
+    command.args(args);
+    command
 }
 
 fn stdout(output: &Output) -> String {
@@ -426,12 +432,53 @@ fn bad_flags_exit_with_2_and_the_usage() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_an_error() {
-    let output = fetch(["--out", "/proc/no/such/place", "http://127.0.0.1:1/"]);
+fn a_directory_that_cannot_be_made_is_one_line_with_the_option_and_the_path() {
+    let file = directory("a-file");
+    fs::write(&file, "").unwrap();
+    for dir in ["/proc/no/such/place", file.to_str().unwrap()] {
+        let output = fetch(["--out", dir, "http://127.0.0.1:1/"]);
+        assert_eq!(output.status.code(), Some(1));
+        let err = stderr(&output);
+        let begin = format!("error: --out {dir}: cannot make this directory: ");
+        assert!(err.starts_with(&begin), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_is_full_is_one_line_and_a_failure() {
+    let page = with_length(b"page");
+    let server = serve([("/a", page.clone()), ("/b", page)]);
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = command([format!("{server}/a"), format!("{server}/b")])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
+    let err = stderr(&output);
     assert!(
-        stderr(&output).starts_with("Error: "),
-        "{}",
-        stderr(&output)
+        err.starts_with("error: cannot write to standard output: "),
+        "{err}"
     );
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
+#[test]
+fn who_reads_no_further_is_no_failure() {
+    let server = serve([("/a", with_length(b"page"))]);
+    let mut child = command([format!("{server}/a")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
 }

@@ -11,6 +11,14 @@ use std::path::PathBuf;
 
 use crate::url::Url;
 
+/// Pages cannot be saved where they were to be.
+#[derive(Debug, thiserror::Error)]
+#[error("--out {}: cannot make this directory: {source}", dir.display())]
+pub struct PlanError {
+    dir: PathBuf,
+    source: io::Error,
+}
+
 /// Names the files of a run.
 pub struct Plan {
     dir: Option<PathBuf>,
@@ -19,9 +27,12 @@ pub struct Plan {
 
 impl Plan {
     /// Makes the directory, if pages are to be saved at all.
-    pub fn new(dir: Option<PathBuf>) -> io::Result<Plan> {
+    pub fn new(dir: Option<PathBuf>) -> Result<Plan, PlanError> {
         if let Some(dir) = &dir {
-            fs::create_dir_all(dir)?;
+            fs::create_dir_all(dir).map_err(|source| PlanError {
+                dir: dir.clone(),
+                source,
+            })?;
         }
         Ok(Plan {
             dir,

@@ -32,8 +32,17 @@ use report::Report;
 use url::Url;
 
 #[ouroloop::main]
-async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let mut args = Args::parse();
+async fn main() -> ExitCode {
+    match fetch_all(Args::parse()).await {
+        Ok(status) => status,
+        Err(error) => {
+            report::err(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn fetch_all(mut args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if args.urls.is_empty() {
         args.urls = server::start().await?;
     }

@@ -1,7 +1,7 @@
 //! What is printed: a line a page, and a summary.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ pub struct Report {
     pages: Cell<usize>,
     failed: Cell<usize>,
     bytes: Cell<u64>,
+    is_mute: Cell<bool>,
 }
 
 impl Report {
@@ -26,6 +27,7 @@ impl Report {
             pages: Cell::new(0),
             failed: Cell::new(0),
             bytes: Cell::new(0),
+            is_mute: Cell::new(false),
         }
     }
 
@@ -34,10 +36,9 @@ impl Report {
             Ok(page) => {
                 let size = HumanBytes(page.size).to_string();
                 let (status, seconds) = (page.status, took.as_secs_f64());
-                out(&format!("{status}  {size:>11}  {seconds:7.3} s  {url}"));
+                self.out(&format!("{status}  {size:>11}  {seconds:7.3} s  {url}"));
             }
-            // Whoever reads standard output no more has had enough; the pages are saved all the same.
-            Err(error) => drop(writeln!(io::stderr(), "error: {url}: {error}")),
+            Err(error) => err(&format!("error: {url}: {error}")),
         });
         match result {
             Ok(page) => {
@@ -56,17 +57,33 @@ impl Report {
             HumanBytes(self.bytes.get()),
             self.begun.elapsed().as_secs_f64(),
         );
-        out(&format!(
+        self.out(&format!(
             "{pages} pages, {size}, in {seconds:.3} s; {failed} failed"
         ));
-        if failed == 0 {
+        if failed == 0 && !self.is_mute.get() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         }
     }
+
+    /// Whoever reads standard output no more has had enough, and the pages are saved all the same; but a
+    /// disk that is full is an error, which is said once.
+    fn out(&self, line: &str) {
+        let mut stdout = io::stdout();
+        match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(_) if self.is_mute.get() => {}
+            Err(error) => {
+                self.is_mute.set(true);
+                err(&format!("error: cannot write to standard output: {error}"));
+            }
+        }
+    }
 }
 
-fn out(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+/// One line for what went wrong.
+pub fn err(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
