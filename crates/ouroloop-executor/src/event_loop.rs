@@ -231,9 +231,9 @@ pub fn run_in_executor<T: Send + 'static>(
     let place = Location::caller();
     let run = match Bridge::running() {
         Some(bridge) => run_on(&bridge, executor, f, place),
-        None => running_at(place).run_in_executor(executor, f),
+        None => running_at("run_in_executor", place).run_in_executor(executor, f),
     };
-    run.unwrap_or_else(|error| failed(&running_at(place), error))
+    run.unwrap_or_else(|error| failed(&running_at("run_in_executor", place), error))
 }
 
 /// Has a thread of the default executor call `f` in a copy of the current context: asyncio's `to_thread`.
@@ -272,7 +272,7 @@ pub fn to_thread<T: Send + 'static>(
 ) -> impl Future<Output = Result<T, TaskError>> {
     let place = Location::caller();
     async move {
-        let event_loop = running_at(place);
+        let event_loop = running_at("to_thread", place);
         // An empty context too: the thread keeps what the jobs before this one have set.
         let context = snapshot_context().unwrap_or_default();
         let call = move || context.run(f);
@@ -319,7 +319,7 @@ pub fn to_thread<T: Send + 'static>(
 /// ```
 #[track_caller]
 pub fn wrap_future<T>(future: &concurrent::Future<T>) -> ExecutorFuture<T> {
-    match running().wrap_future(future) {
+    match running_at("wrap_future", Location::caller()).wrap_future(future) {
         Ok(future) => future,
         Err(error) => panic!("cannot wrap a future: {error}"),
     }
@@ -370,13 +370,8 @@ fn failed<T: Send + 'static>(event_loop: &LoopRef, error: ExecutorError) -> Exec
     }
 }
 
-#[track_caller]
-fn running() -> LoopRef {
-    running_at(Location::caller())
-}
-
 /// The running loop. That it is not the one of a forked parent is looked at where it is used.
-fn running_at(place: &'static Location<'static>) -> LoopRef {
+fn running_at(function: &str, place: &'static Location<'static>) -> LoopRef {
     let running = with_running(|running| running.cloned());
-    running.unwrap_or_else(|| panic!("at {place}: {}", LoopError::NotRunning))
+    running.unwrap_or_else(|| panic!("{function} at {place}: {}", LoopError::NotRunning))
 }

@@ -316,6 +316,24 @@ pub fn create_future_of<T: 'static>(resource: Rc<dyn Resource>) -> Promise<T> {
     Promise::in_tasks(tasks, about, Location::caller())
 }
 
+/// The tasks of the running loop, for who begins to wait for something by a function that the user may not know.
+#[track_caller]
+#[inline]
+pub(crate) fn running_tasks_to_wait(resource: &dyn Resource) -> Rc<Tasks> {
+    #[track_caller]
+    #[cold]
+    fn no_loop(resource: &dyn Resource) -> ! {
+        let kind = resource.state().kind;
+        panic!(
+            "waiting for {kind}: no running event loop; await it in a task of a loop, as in `ouroloop::run(async {{ .. }})`"
+        )
+    }
+    match Tasks::running() {
+        Some(tasks) => tasks,
+        None => no_loop(resource),
+    }
+}
+
 /// The tasks of the running loop, for those functions that need one; `or` says what else there is.
 #[track_caller]
 pub(crate) fn running_tasks(function: &str, or: &str) -> Rc<Tasks> {

@@ -319,7 +319,7 @@ impl Waiter {
     #[track_caller]
     #[inline]
     pub fn on(resource: Rc<dyn Resource>) -> Waiter {
-        let tasks = crate::event_loop::running_tasks("Waiter::on", "");
+        let tasks = crate::event_loop::running_tasks_to_wait(&*resource);
         let (key, node) = tasks.nodes.insert();
         node.begin_on(resource);
         Waiter {

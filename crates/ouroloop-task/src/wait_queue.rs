@@ -45,7 +45,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::event_loop::running_tasks;
+use crate::event_loop::running_tasks_to_wait;
 use crate::node::{Node, Wake};
 use crate::pool::{Key, NIL};
 use crate::resource::Resource;
@@ -255,9 +255,10 @@ impl WaitQueue {
     }
 
     /// Appends a waiter of the running loop; its name, and the list that it is in.
+    #[track_caller]
     #[inline]
     fn push(&self, resource: Rc<dyn Resource>) -> (Key, u32) {
-        let tasks = running_tasks("Place::new", "");
+        let tasks = running_tasks_to_wait(&*resource);
         let (mut list, mut depth) = (&self.list, 0);
         while !list.accepts(&tasks) {
             list = list.next.get_or_init(|| Box::new(List::new()));

@@ -204,7 +204,9 @@ fn outside_of_a_loop_the_free_functions_say_where() {
     let panic = std::panic::catch_unwind(|| run_in_executor(None, || ())).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(
-        text.contains("default_executor.rs") && text.contains("no running event loop"),
+        text.starts_with("run_in_executor at ")
+            && text.contains("default_executor.rs")
+            && text.contains("no running event loop"),
         "{text}"
     );
 }

@@ -6,10 +6,11 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use ouroloop::{
-    AsFutureRef, FutureRef, LoopError, LoopTasks, Promise, PromiseFuture, TaskBuilder, all_tasks,
-    as_completed, create_future, create_task, current_task, gather, get_event_loop,
-    get_running_loop, new_event_loop, open_connection, raise_cancelled, shield, sleep, task_group,
-    timeout, timeout_at, timeout_scope, timeout_scope_at, wait, wait_for,
+    AsFutureRef, Barrier, Event, FutureRef, LoopError, LoopTasks, Promise, PromiseFuture, Queue,
+    Semaphore, TaskBuilder, all_tasks, as_completed, concurrent, create_future, create_task,
+    current_task, gather, get_event_loop, get_running_loop, new_event_loop, open_connection,
+    raise_cancelled, run_in_executor, shield, sleep, task_group, timeout, timeout_at,
+    timeout_scope, timeout_scope_at, to_thread, wait, wait_for, wrap_future,
 };
 
 use crate::support::{chain, ms, panic_of};
@@ -74,6 +75,46 @@ fn functions_that_need_a_loop_at_once_panic_at_the_line_of_their_call() {
         panic_of(|| shield(&future)),
         format!("misuse/no_loop.rs:_: shield: no running event loop: {this}")
     );
+}
+
+#[test]
+fn what_uses_threads_names_itself_and_the_line() {
+    let this = "call this from a callback or a task of a loop";
+    let cases: [(&str, fn()); 3] = [
+        ("to_thread", || poll(to_thread(|| ()))),
+        ("run_in_executor", || drop(run_in_executor(None, || ()))),
+        ("wrap_future", || {
+            drop(wrap_future(&concurrent::Promise::<u8>::new().future()));
+        }),
+    ];
+    for (function, misuse) in cases {
+        let panic = panic_of(misuse);
+        let (_, text) = panic.split_once(": ").unwrap();
+        assert_eq!(
+            text,
+            format!("{function} at misuse/no_loop.rs:_: no running event loop: {this}")
+        );
+    }
+}
+
+#[test]
+fn what_has_to_wait_outside_of_a_loop_names_what_it_waits_for() {
+    let cases: [(&str, fn()); 4] = [
+        ("Queue", || poll(Queue::<u8>::new(1).get())),
+        ("Semaphore", || poll(Semaphore::new(0).acquire())),
+        ("Event", || poll(Event::new().wait())),
+        ("Barrier", || poll(Barrier::new(2).unwrap().wait())),
+    ];
+    for (kind, misuse) in cases {
+        let panic = panic_of(misuse);
+        let (_, text) = panic.split_once(": ").unwrap();
+        assert_eq!(
+            text,
+            format!(
+                "waiting for {kind}: no running event loop; await it in a task of a loop, as in `ouroloop::run(async {{ .. }})`"
+            )
+        );
+    }
 }
 
 type Misuse = fn(FutureRef);
