@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ouroloop_combinators::cancel_all_tasks;
 use ouroloop_core::{
-    Clock, Context, EventLoop, ExceptionContext, LoopError, set_event_loop, snapshot_context,
+    Clock, Context, EventLoop, ExceptionContext, LoopError, get_running_loop, set_event_loop,
+    snapshot_context,
 };
 use ouroloop_executor::LoopExecutor;
 use ouroloop_task::{LoopTasks, RunError, TaskBuilder, TaskError};
@@ -83,6 +84,7 @@ pub struct Runner {
     debug: Option<bool>,
     clock: Option<Clock>,
     loop_factory: Option<Box<dyn FnOnce() -> Result<EventLoop, LoopError>>>,
+    has_run: bool,
     state: State,
 }
 
@@ -193,8 +195,13 @@ impl Runner {
         F: Future + 'static,
         F::Output: 'static,
     {
-        // Refused before `main` becomes a task that would be left behind.
+        // Refused before there is a loop that would have to be closed, ...
+        if matches!(self.state, State::Created) && get_running_loop().is_ok() {
+            return Err(LoopError::LoopInLoop.into());
+        }
+        // ... and before `main` becomes a task that would be left behind.
         self.open()?.0.check_runnable()?;
+        self.has_run = true;
         self.make_current();
         let (event_loop, context) = self.open()?;
         let options = TaskBuilder::new()
@@ -220,8 +227,14 @@ impl Runner {
         else {
             return Ok(());
         };
-        let cancelled = cancel_all_tasks(&event_loop);
-        let joined = join_default_executor(&event_loop);
+        let (cancelled, joined) = if !self.has_run && can_only_close(&event_loop) {
+            (Ok(()), Ok(()))
+        } else {
+            (
+                cancel_all_tasks(&event_loop),
+                join_default_executor(&event_loop),
+            )
+        };
         if is_current {
             set_event_loop(None);
         }
@@ -303,6 +316,12 @@ impl Drop for Runner {
             event_loop.default_exception_handler(&context.with_exception(error));
         }
     }
+}
+
+/// Nothing is left on a loop that could not run now anyway.
+fn can_only_close(event_loop: &EventLoop) -> bool {
+    let refused = matches!(event_loop.check_runnable(), Err(LoopError::LoopInLoop));
+    refused && event_loop.all_tasks().is_empty()
 }
 
 /// Waits for the jobs of the default executor. Those that do not end in time are reported, and left alone.

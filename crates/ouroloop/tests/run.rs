@@ -81,6 +81,14 @@ fn a_run_within_a_loop_is_refused_and_never_begins() {
 }
 
 #[test]
+fn a_refused_runner_runs_when_the_other_loop_is_through() {
+    let mut runner = Runner::new().loop_factory(|| EventLoop::builder().build());
+    let (refused, mut runner) = run(async move { (runner.run(async { 1 }), runner) }).unwrap();
+    assert!(is_refused(&refused.map(drop)));
+    assert_eq!(runner.run(async { 1 }).unwrap(), 1);
+}
+
+#[test]
 fn at_the_end_tasks_are_cancelled_then_awaited_then_reported_and_then_the_loop_closes() {
     let log = Log::default();
     let kept: Rc<RefCell<Option<LoopRef>>> = Rc::default();

@@ -65,6 +65,42 @@ fn a_refused_run_leaves_the_outer_loop_the_current_one() {
 }
 
 #[test]
+fn a_runner_that_never_ran_closes_within_a_loop_without_a_word() {
+    let lines = warnings(|| {
+        let refusals = run(async {
+            let mut refused = Runner::new();
+            let refusal = refused.run(async {}).unwrap_err();
+            drop(refused);
+            let mut looked_at = Runner::new();
+            let event_loop = looked_at.event_loop().unwrap().downgrade();
+            let second = looked_at.run(async {}).unwrap_err();
+            drop(looked_at);
+            assert!(event_loop.is_closed());
+            [chain(&refusal), chain(&second)]
+        });
+        assert_eq!(refusals.unwrap(), [LOOP_IN_LOOP; 2]);
+    });
+    assert_eq!(lines, [""; 0]);
+}
+
+#[test]
+fn a_runner_with_a_task_says_that_it_cannot_shut_down_within_a_loop() {
+    let lines = warnings(|| {
+        run(async {
+            let mut runner = Runner::new();
+            let task = runner.event_loop().unwrap().create_task(async {}).unwrap();
+            drop(runner);
+            assert!(task.done());
+        })
+        .unwrap();
+    });
+    assert!(
+        lines.contains(&format!("the shutdown of a Runner failed: {LOOP_IN_LOOP}")),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_runner_that_is_closed_runs_nothing_more() {
     let mut runner = Runner::new();
     runner.run(async {}).unwrap();
