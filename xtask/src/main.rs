@@ -40,12 +40,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Format, clippy, all tests, layers, conformance: before every commit (a few minutes)
+    /// Format, layers, clippy, all tests, conformance, instructions: before every commit (a few minutes)
     ///
-    /// Runs what CI runs, in the same order: rustfmt, clippy with warnings as errors, every test
-    /// and documentation example, the layers of the crate graph, and the traces of asyncio. Stops
-    /// at the first failure and says which command repeats it. The first run compiles everything
-    /// and takes some minutes, a later one less than a minute.
+    /// Runs what CI runs, in the same order: rustfmt, the layers of the crate graph, clippy with
+    /// warnings as errors, every test and documentation example, the traces of asyncio, and the gate
+    /// that counts instructions (`bench --gate`), which is skipped without valgrind, or with another
+    /// compiler than that of benches/instructions.txt. Stops at the first failure and says which
+    /// command repeats it. The first run compiles everything and takes some minutes, a later one less.
     Test(StepArguments),
 
     /// `test`, each feature by itself, packages, no-std, oldest Rust: before a release (10 minutes)
