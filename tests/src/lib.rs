@@ -49,6 +49,9 @@ mod guide {
     #[doc = include_str!("../../docs/guide/src/threads.md")]
     struct Threads;
 
+    #[doc = include_str!("../../docs/guide/src/context-variables.md")]
+    struct ContextVariables;
+
     #[doc = include_str!("../../docs/guide/src/event-loop.md")]
     struct EventLoop;
 
