@@ -28,7 +28,7 @@ use crate::wait::Wait;
 /// [`TaskError::BrokenPromise`] at once, rather than waiting for ever.
 ///
 /// Awaiting a promise by value gives up the right to set it, and clones the result (or moves it out,
-/// if nobody else can see it). Awaiting `&promise` lends the result.
+/// if nobody else can see it); so it wants `T: Clone`. Awaiting `&promise` lends the result, whatever its type.
 ///
 /// A promise lives on its loop's thread. [`Promise::remote`] makes the setter that may cross to
 /// others.
@@ -38,6 +38,10 @@ use crate::wait::Wait;
 /// Awaiting it gives the error that was set, [`TaskError::Cancelled`] when somebody else cancelled it,
 /// [`TaskError::BrokenPromise`] when nobody is left to set it, and [`TaskError::LoopClosed`] or
 /// [`TaskError::WrongLoop`] when it belongs to a loop that is closed or is not the one that runs.
+///
+/// Where no loop runs at all, as under the `block_on` of another library, it is no error: whoever awaits it waits until
+/// somebody runs its loop, or drives it step by step, and for ever if nobody does. Give it to
+/// [`run_until_complete`](crate::LoopTasks::run_until_complete) there.
 ///
 /// # Cancellation
 ///
@@ -83,12 +87,13 @@ pub struct Promise<T: 'static> {
 
 /// The waiting side of a [`Promise`]: it can be awaited, cancelled and asked, but not set.
 ///
-/// Clones wait for the same promise. Give this to those who only wait, and keep the [`Promise`]: its
+/// Clones wait for the same promise, so awaiting it by value wants `T: Clone`; awaiting `&future` lends the result,
+/// whatever its type. Give this to those who only wait, and keep the [`Promise`]: its
 /// drop then tells them that nobody will set it.
 ///
 /// # Errors
 ///
-/// Awaiting it gives the errors of [`Promise`].
+/// Awaiting it gives the errors of [`Promise`], and waits for ever where nobody runs its loop.
 ///
 /// # Cancellation
 ///

@@ -30,6 +30,10 @@ use crate::wait::Wait;
 /// that awaits itself, [`TaskError::WrongLoop`] for one of another loop, and
 /// [`TaskError::ResultTaken`] if the result was moved out before.
 ///
+/// Where no loop runs at all, as under the `block_on` of another library, it is no error: whoever awaits it waits until
+/// somebody runs its loop, or drives it step by step, and for ever if nobody does. Give it to
+/// [`run_until_complete`](crate::LoopTasks::run_until_complete) there.
+///
 /// # Cancellation
 ///
 /// [`cancel`](TaskRef::cancel) asks what the task waits for; if that accepts, the task is woken and
