@@ -7,6 +7,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
 
 use crate::inbox::{self, Inbox, Item};
 use crate::{
@@ -84,6 +85,11 @@ impl RemoteHandle {
     /// for the loop there has its turn.
     pub fn process_id(&self) -> u32 {
         self.shared.pid
+    }
+
+    /// Gives the thread that the loop was made in, which it never leaves: whoever blocks that waits in vain for the loop.
+    pub fn thread_id(&self) -> ThreadId {
+        self.shared.thread
     }
 
     /// Whether the loop is closed. An open one may be closed before you have looked at the answer.
@@ -294,6 +300,7 @@ pub(crate) struct RemoteShared {
     id: LoopId,
     generation: u64,
     pid: u32,
+    thread: ThreadId,
     running: AtomicBool,
     handles: AtomicUsize,
 }
@@ -304,6 +311,7 @@ impl RemoteShared {
             id,
             generation,
             pid: std::process::id(),
+            thread: thread::current().id(),
             running: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
         })

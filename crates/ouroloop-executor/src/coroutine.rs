@@ -60,7 +60,7 @@ where
     F: Future + 'static,
     F::Output: Send + 'static,
 {
-    let promise = Promise::completed_by(Some(event_loop.id()));
+    let promise = Promise::completed_by(Some(event_loop.thread_id()));
     let future = promise.future();
     let pid = event_loop.process_id();
     if pid != process_id() {

@@ -126,8 +126,11 @@ impl LoopThread {
 
     /// Runs a coroutine as a task of the loop: see [`run_coroutine_threadsafe`].
     ///
-    /// While the loop is stopped nothing runs. What was handed over by then is cancelled when the loop is closed, before
-    /// its first step.
+    /// # Errors
+    ///
+    /// The future fails with [`ExecutorError::LoopStopped`] if the loop has stopped, as it is not started again. What was
+    /// handed over just before, or by way of [`remote`](LoopThread::remote), is cancelled when the loop is closed, before its
+    /// first step.
     #[track_caller]
     pub fn run_coroutine_threadsafe<F>(
         &self,
@@ -137,6 +140,16 @@ impl LoopThread {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
+        let is_stopped = self.check_process().is_ok() && {
+            let stage = self.shared.lock();
+            stage.stopped && !stage.closed
+        };
+        if is_stopped {
+            let promise = concurrent::Promise::new();
+            let future = promise.future();
+            let _ = promise.set_exception(ExecutorError::LoopStopped);
+            return future;
+        }
         run_coroutine_threadsafe(&self.remote, make)
     }
 

@@ -22,9 +22,10 @@
 //!   made is only looked at there, without waiting.
 
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use ouroloop_core::{ClientWord, LoopAddress, LoopId, running_loop_id, with_running};
+use ouroloop_core::{ClientWord, LoopAddress, running_loop_id, with_running};
 use ouroloop_task::{Cancelled, CancelledBy, InvalidState, TaskError, process_id};
 
 use super::Future;
@@ -69,8 +70,8 @@ pub(crate) struct Cell<T: 'static> {
     state: AtomicU8,
     inner: Mutex<Inner<T>>,
     ended: Condvar,
-    /// The loop whose thread completes it.
-    home: Option<LoopId>,
+    /// The thread whose loop completes it.
+    home: Option<ThreadId>,
     /// The process that made it.
     pid: u32,
 }
@@ -109,7 +110,7 @@ pub(crate) enum Watcher<T: 'static> {
 }
 
 impl<T: 'static> Cell<T> {
-    pub(crate) fn new(home: Option<LoopId>) -> Cell<T> {
+    pub(crate) fn new(home: Option<ThreadId>) -> Cell<T> {
         Cell::with(home, Watchers::None)
     }
 
@@ -118,7 +119,7 @@ impl<T: 'static> Cell<T> {
         Cell::with(None, watcher.map_or(Watchers::None, Watchers::One))
     }
 
-    fn with(home: Option<LoopId>, watchers: Watchers<T>) -> Cell<T> {
+    fn with(home: Option<ThreadId>, watchers: Watchers<T>) -> Cell<T> {
         Cell {
             state: AtomicU8::new(PENDING),
             inner: Mutex::new(Inner {
@@ -244,9 +245,9 @@ impl<T: 'static> Cell<T> {
         self.state.load(Ordering::Acquire) >= CANCELLED
     }
 
-    /// The loop whose thread completes it.
-    pub(crate) fn home(&self) -> Option<LoopId> {
-        self.home
+    /// Whether the loop that completes it is this thread's.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.home.is_some_and(|home| home == thread::current().id())
     }
 
     /// What it ended with, if that is no value. A cancellation is an error.

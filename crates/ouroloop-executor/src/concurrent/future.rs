@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ouroloop_core::running_loop_id;
 use ouroloop_task::TaskError;
 
 use super::cell::{Shared, Watcher};
@@ -154,8 +153,7 @@ impl<T> Future<T> {
             return Ok(());
         }
         cell.check_process()?;
-        let running = running_loop_id();
-        if running.is_some() && running == cell.home() {
+        if cell.is_at_home() {
             return Err(ExecutorError::BlocksItsLoop);
         }
         match cell.block(timeout) {

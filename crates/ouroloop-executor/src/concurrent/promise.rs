@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::thread::ThreadId;
 
-use ouroloop_core::LoopId;
 use ouroloop_task::{InvalidState, TaskError};
 
 use super::Future;
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Promise<T> {
     }
 
     /// A promise that the thread of this loop sets, and so must not wait for.
-    pub(crate) fn completed_by(home: Option<LoopId>) -> Promise<T> {
+    pub(crate) fn completed_by(home: Option<ThreadId>) -> Promise<T> {
         Promise {
             plain: Arc::new(Plain(Cell::new(home))),
         }

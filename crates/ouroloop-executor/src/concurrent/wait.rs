@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ouroloop_core::running_loop_id;
-
 use super::Future;
 use super::cell::Watcher;
 use crate::error::ExecutorError;
@@ -208,10 +206,7 @@ impl<T> Ends<T> {
     fn check_waits(&self) -> Result<(), ExecutorError> {
         let mut pending = self.futures.iter().filter(|it| !it.done());
         pending.try_for_each(|it| it.shared.cell().check_process())?;
-        let Some(running) = running_loop_id() else {
-            return Ok(());
-        };
-        let own = |it: &Future<T>| !it.done() && it.shared.cell().home() == Some(running);
+        let own = |it: &Future<T>| !it.done() && it.shared.cell().is_at_home();
         match self.futures.iter().any(own) {
             true => Err(ExecutorError::BlocksItsLoop),
             false => Ok(()),

@@ -112,19 +112,31 @@ fn its_close_lets_tasks_clean_up() {
 }
 
 #[test]
-fn what_is_handed_over_after_the_stop_is_cancelled_by_the_close() {
+fn what_the_loop_is_handed_after_its_stop_is_cancelled_by_the_close() {
     let thread = LoopThread::start().unwrap();
     thread.stop().unwrap();
     thread.join(SOON).unwrap();
     let steps = Arc::new(AtomicUsize::new(0));
     let count = steps.clone();
-    let late = thread.run_coroutine_threadsafe(move || async move {
+    let late = run_coroutine_threadsafe(thread.remote(), move || async move {
         count.fetch_add(1, Ordering::SeqCst);
         sleep(SOON).await;
     });
     thread.close().unwrap();
     assert!(late.cancelled(), "{:?}", late.result(SOON));
     assert_eq!(steps.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn what_the_thread_is_handed_after_its_stop_is_refused() {
+    let thread = LoopThread::start().unwrap();
+    thread.stop().unwrap();
+    thread.join(SOON).unwrap();
+    let late = thread.run_coroutine_threadsafe(|| async { 1 });
+    assert!(late.done(), "nobody would ever run it");
+    let error = late.result(SOON).unwrap_err().to_string();
+    assert_eq!(error, ExecutorError::LoopStopped.to_string());
+    thread.close().unwrap();
 }
 
 #[test]

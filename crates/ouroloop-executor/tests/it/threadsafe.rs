@@ -112,6 +112,24 @@ fn the_context_is_that_of_the_calling_thread() {
 }
 
 #[test]
+fn the_thread_of_a_loop_cannot_block_on_it_while_it_does_not_run_either() {
+    let event_loop = new_event_loop().unwrap();
+    let future = run_coroutine_threadsafe(&event_loop.remote(), || async { 1 });
+    assert!(matches!(
+        future.result(None),
+        Err(ExecutorError::BlocksItsLoop)
+    ));
+    let elsewhere = thread::scope(|scope| {
+        let blocks = scope.spawn(|| future.result(None));
+        let awaited = future.clone();
+        let value = event_loop.run_until_complete(async move { wrap_future(&awaited).await });
+        (value.unwrap().unwrap(), blocks.join().unwrap().unwrap())
+    });
+    assert_eq!(elsewhere, (1, 1));
+    event_loop.close().unwrap();
+}
+
+#[test]
 fn a_loop_cannot_block_on_its_own_coroutine() {
     ouroloop::run(async {
         let remote = get_running_loop().unwrap().remote();
