@@ -19,7 +19,7 @@ use std::cell::Cell;
 
 use crate::error::Cancelled;
 use crate::header::{ASKING, Begun, CellRef, Header, UNREAD};
-use crate::node::Node;
+use crate::node::{Node, Request};
 use crate::pool::{Key, NIL, Pool};
 use crate::scope::{ASKED, CANCEL_PENDING, Mark, RUNNING, SCHEDULED, ScopeRecord};
 use crate::tasks::Tasks;
@@ -76,7 +76,7 @@ impl Tasks {
         let running = root.is_none_or(|root| self.is_running(root));
         let accepted = !running
             && self.ask(request, |tasks, frames| {
-                tasks.push_waits_below(scope, frames);
+                tasks.push_waits_below(scope, scope, frames);
             });
         self.conclude(scope, request, accepted);
         true
@@ -99,7 +99,7 @@ impl Tasks {
         header.set(ASKING);
         record.count.set(record.count.get() + 1);
         if !record.has(RUNNING) {
-            self.push_waits_below(root, frames);
+            self.push_waits_below(root, root, frames);
         }
         Begun::Asking
     }
@@ -129,8 +129,12 @@ impl Tasks {
     /// Code that awaits one thing at a time has one answer. Of several branches each is to hear of
     /// it, so those that have nothing which accepted are left the request one by one.
     fn conclude(&self, target: Key, request: &Cancelled, accepted: bool) {
+        let request = || Request {
+            cancelled: request.clone(),
+            directed_at: target,
+        };
         if !accepted {
-            return self.set_must_cancel(target, request);
+            return self.set_must_cancel(target, request());
         }
         match self.scopes.get(target) {
             Some(record) if record.first_child.get() != NIL => {}
@@ -143,16 +147,16 @@ impl Tasks {
                 && !visit_waits(record, &self.nodes, &mut |_, node| node.forwarded())
         });
         for scope in left_out {
-            self.set_must_cancel(scope, request);
+            self.set_must_cancel(scope, request());
         }
     }
 
     /// Leaves a request for the next step, and sees to it that there is one.
-    pub(crate) fn set_must_cancel(&self, scope: Key, request: &Cancelled) {
+    pub(crate) fn set_must_cancel(&self, scope: Key, request: Request) {
         let Some(record) = self.scopes.get(scope) else {
             return;
         };
-        record.set_must_cancel(request.clone());
+        record.set_must_cancel(request);
         // A scope that is not entered yet is looked at when it is.
         let Some(root) = self.scopes.root_of(scope) else {
             return;
@@ -252,12 +256,13 @@ impl Tasks {
         }
     }
 
-    fn push_waits_below(&self, top: Key, frames: &mut Vec<Frame>) {
+    /// Asks what is awaited below a scope, with a request that was directed at that or one around it.
+    fn push_waits_below(&self, top: Key, directed_at: Key, frames: &mut Vec<Frame>) {
         for_each_wait(&self.scopes, &self.nodes, top, |key, node| {
             if node.is_awaited(&self.scopes) {
                 frames.push(Frame::Wait(AskingWait {
                     wait: key,
-                    directed_at: top,
+                    directed_at,
                 }));
             }
             false
@@ -286,7 +291,7 @@ impl Tasks {
         let (scopes, nodes) = (&self.scopes, &self.nodes);
         scopes.at(root.index()).clear(CANCEL_PENDING);
         for scope in scopes.below(root) {
-            let Some(cancelled) = scopes.at(scope.index()).take_must_cancel() else {
+            let Some(request) = scopes.at(scope.index()).take_must_cancel() else {
                 continue;
             };
             // A cancellation that is on its way up already is the one that arrives.
@@ -299,8 +304,9 @@ impl Tasks {
                     continue;
                 }
                 record.mark_if_unmarked(Mark {
-                    cancelled: cancelled.clone(),
+                    cancelled: request.cancelled.clone(),
                     target: scope,
+                    directed_at: request.directed_at,
                 });
                 // A combinator that polls its parts by their own wakers must hear of it.
                 wakers.extend(record.replace_waker(None));
@@ -319,8 +325,8 @@ impl Tasks {
             let Some(request) = self.scopes.get(scope).and_then(ScopeRecord::must_cancel) else {
                 continue;
             };
-            let accepted = self.ask(&request, |tasks, frames| {
-                tasks.push_waits_below(scope, frames);
+            let accepted = self.ask(&request.cancelled, |tasks, frames| {
+                tasks.push_waits_below(scope, request.directed_at, frames);
             });
             if accepted {
                 if let Some(record) = self.scopes.get(scope) {
@@ -328,7 +334,7 @@ impl Tasks {
                 }
             } else {
                 left = true;
-                self.set_must_cancel(scope, &request);
+                self.set_must_cancel(scope, request);
             }
         }
         if !left {
@@ -347,13 +353,19 @@ impl Tasks {
         let mut asked = false;
         let record = self.scopes.at(root.index());
         let step = record.last_step.get();
-        let delivered = self.delivered_in.get() == step;
         for_each_wait(&self.scopes, &self.nodes, root, |_, node| {
             asked |= node.forwarded();
-            if node.unwinds() && node.polled_in.get() != step && !delivered {
-                if let (Some(cancelled), Some(request)) = (node.cancellation(), node.request()) {
+            if !node.unwinds() || node.polled_in.get() == step {
+                return false;
+            }
+            if let (Some(cancelled), Some(request)) = (node.cancellation(), node.request()) {
+                let directed_at = request.directed_at;
+                if !self
+                    .scopes
+                    .is_delivered(directed_at, node.scope.get(), step)
+                {
                     node.clear_forwarded();
-                    missed.push((request.directed_at, cancelled));
+                    missed.push((directed_at, cancelled));
                 }
             }
             false
@@ -364,7 +376,11 @@ impl Tasks {
         for (directed_at, cancelled) in missed {
             // What was directed at a scope that is over is over with it.
             if self.scopes.get(directed_at).is_some() {
-                self.set_must_cancel(directed_at, &cancelled);
+                let request = Request {
+                    cancelled,
+                    directed_at,
+                };
+                self.set_must_cancel(directed_at, request);
                 self.wake(root);
             }
         }
@@ -384,12 +400,20 @@ impl Tasks {
         let Some(record) = self.scopes.get(self.current()) else {
             return false;
         };
-        self.delivered_in.set(self.current_step());
         record.mark(Mark {
             cancelled,
             target: Key::NONE,
+            directed_at: Key::NONE,
         });
         true
+    }
+
+    /// The same for a cancellation that code raises itself: what it drops on its way has nobody left to tell.
+    pub(crate) fn raise(&self, cancelled: Cancelled) -> bool {
+        if let Some(record) = self.scopes.get(self.current()) {
+            record.note_raised(self.current_step());
+        }
+        self.unwind(cancelled)
     }
 
     // -- counts ------------------------------------------------------------------------
@@ -446,6 +470,10 @@ impl Tasks {
         let mut counted = self.counted(root).into_iter();
         match counted.find(|scope| self.count_of(*scope).get() > 0) {
             Some(scope) => {
+                let request = Request {
+                    cancelled: request.clone(),
+                    directed_at: scope,
+                };
                 self.set_must_cancel(scope, request);
                 true
             }

@@ -148,7 +148,7 @@ impl Future for Raise {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Never> {
         if let Some(cancelled) = self.0.take() {
-            let raised = Tasks::running().is_some_and(|tasks| tasks.unwind(cancelled));
+            let raised = Tasks::running().is_some_and(|tasks| tasks.raise(cancelled));
             assert!(
                 raised,
                 "raise_cancelled outside of a task: there is nothing to unwind; await it in a task"
@@ -317,8 +317,9 @@ impl Scope {
 
     #[inline]
     fn take_mark(&self) -> Option<Cancelled> {
-        let mark = self.tasks.scopes.get(self.key)?.take_mark()?;
-        self.tasks.delivered_in.set(self.tasks.current_step());
+        let scopes = &self.tasks.scopes;
+        let mark = scopes.get(self.key)?.take_mark()?;
+        scopes.note_delivery(mark.directed_at, self.tasks.current_step());
         Some(mark.cancelled)
     }
 

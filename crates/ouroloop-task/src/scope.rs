@@ -28,7 +28,7 @@ use ouroloop_core::TimerKey;
 
 use crate::error::Cancelled;
 use crate::header::CellRef;
-use crate::node::Node;
+use crate::node::{Node, Request};
 use crate::pool::{Entry, Key, NIL, Pool};
 
 pub(crate) struct ScopeRecord {
@@ -57,17 +57,25 @@ pub(crate) struct ScopeRecord {
 
 #[derive(Default)]
 struct Rare {
-    must_cancel: Option<Cancelled>,
+    must_cancel: Option<Request>,
     mark: Option<Mark>,
+    /// The last step in which a request that was directed here was delivered.
+    delivered_in: u32,
+    /// The last step in which code in it raised a cancellation of its own.
+    raised_in: u32,
     /// The waker that its catch was last polled with, if it was not the task's own.
     waker: Option<Waker>,
 }
 
-/// A cancellation on its way, and the scope at which it was directed.
+/// A cancellation on its way.
 #[derive(Clone)]
 pub(crate) struct Mark {
     pub(crate) cancelled: Cancelled,
+    /// The scope that it was left to, and with which it is over.
     pub(crate) target: Key,
+    /// The scope at which the request was directed, which is that or one around it, as each of several branches is
+    /// left the request for itself; none if it is noted there that it has arrived.
+    pub(crate) directed_at: Key,
 }
 
 /// Of a root: its task is in the ready queue.
@@ -232,20 +240,20 @@ impl ScopeRecord {
         result
     }
 
-    pub(crate) fn must_cancel(&self) -> Option<Cancelled> {
+    pub(crate) fn must_cancel(&self) -> Option<Request> {
         if !self.has(MUST_CANCEL) {
             return None;
         }
         self.with_rare(|rare| rare.must_cancel.clone())
     }
 
-    pub(crate) fn set_must_cancel(&self, request: Cancelled) {
+    pub(crate) fn set_must_cancel(&self, request: Request) {
         self.set(MUST_CANCEL);
         self.with_rare(|rare| rare.must_cancel = Some(request));
     }
 
     #[inline]
-    pub(crate) fn take_must_cancel(&self) -> Option<Cancelled> {
+    pub(crate) fn take_must_cancel(&self) -> Option<Request> {
         if !self.has(MUST_CANCEL) {
             return None;
         }
@@ -273,6 +281,14 @@ impl ScopeRecord {
         if !self.has(MARKED) {
             self.mark(mark);
         }
+    }
+
+    pub(crate) fn note_raised(&self, step: u32) {
+        self.with_rare(|rare| rare.raised_in = step);
+    }
+
+    fn rare_is(&self, is: impl FnOnce(&Rare) -> bool) -> bool {
+        self.has(HAS_RARE) && self.with_rare(|rare| is(rare))
     }
 
     /// Whether the waker that it keeps is just the one that it needs: `None` if it needs none.
@@ -345,6 +361,38 @@ impl Pool<ScopeRecord> {
             }
             top = record.parent.get();
         }
+    }
+
+    /// A request that was directed at this scope arrives somewhere in it.
+    pub(crate) fn note_delivery(&self, directed_at: Key, step: u32) {
+        if let Some(record) = self.get(directed_at) {
+            record.with_rare(|rare| rare.delivered_in = step);
+        }
+    }
+
+    /// Whether a request needs not be delivered to code in `scope` any more: in this step it arrived elsewhere in the
+    /// scope at which it was directed, or what waits is dropped by a cancellation that was raised around it. Step zero
+    /// is none.
+    pub(crate) fn is_delivered(&self, directed_at: Key, scope: u32, step: u32) -> bool {
+        if step == 0 {
+            return false;
+        }
+        if let Some(record) = self.get(directed_at) {
+            if record.rare_is(|rare| rare.delivered_in == step) {
+                return true;
+            }
+        }
+        let mut around = match scope {
+            NIL => None,
+            scope => Some(self.at(scope)),
+        };
+        while let Some(record) = around {
+            if record.rare_is(|rare| rare.raised_in == step) {
+                return true;
+            }
+            around = self.get(record.parent.get());
+        }
+        false
     }
 
     /// Whether `inner` is linked somewhere below `outer`.

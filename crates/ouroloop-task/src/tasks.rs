@@ -61,8 +61,6 @@ pub(crate) struct Tasks {
     /// How many steps there were, and which of them is under way.
     steps: Cell<u32>,
     current_step: Cell<u32>,
-    /// The last step in which a cancellation was delivered.
-    pub(crate) delivered_in: Cell<u32>,
     last_id: Cell<u64>,
     /// Which of its thread this is, so that its tasks have names of their own there.
     number: u64,
@@ -121,7 +119,6 @@ impl Tasks {
             current_root: Cell::new(Key::NONE),
             steps: Cell::new(0),
             current_step: Cell::new(0),
-            delivered_in: Cell::new(0),
             last_id: Cell::new(0),
             number: NUMBER.replace(NUMBER.get() + 1),
             remotes: RefCell::new(Slab::new()),
@@ -543,7 +540,7 @@ impl Tasks {
             // An error wins over a cancellation that was not delivered; a value does not.
             (Ok(Poll::Ready(_)), None) => record
                 .take_must_cancel()
-                .map(TaskError::Cancelled)
+                .map(|request| TaskError::Cancelled(request.cancelled))
                 .filter(|_| !cell.awaited().ended_in_error()),
             (Ok(_), Some(mark)) => Some(TaskError::Cancelled(mark.cancelled)),
             (Err(payload), _) => Some(TaskError::Panicked(PanicPayload::from_payload(payload))),

@@ -202,6 +202,11 @@ pub(crate) fn unwind(tasks: &Tasks, node: &Node) -> bool {
     // A scope that is over cancels nobody: what it has ended gives its error as a value. A wait
     // that is its own promise has none to give.
     let is_meant = node.is_own() || tasks.is_within(directed_at);
+    if is_meant {
+        tasks
+            .scopes
+            .note_delivery(directed_at, tasks.current_step());
+    }
     is_meant && tasks.unwind(cancelled)
 }
 
@@ -233,16 +238,18 @@ fn remove_asked(tasks: &Tasks, key: Key, node: &Node) {
             tasks.scopes.at(scope).mark_if_unmarked(Mark {
                 cancelled,
                 target: directed_at,
+                directed_at,
             });
         }
     }
-    // What accepted has not ended yet, and now nobody waits for that: unless the request was
+    // What accepted has not ended yet, and now nobody waits for that: unless this request was
     // delivered by another wait in this very step, it is as if nothing had accepted.
+    let scopes = &tasks.scopes;
     let undelivered = !node.fired()
-        && tasks.delivered_in.get() != tasks.current_step()
-        && tasks.scopes.get(directed_at).is_some();
+        && !scopes.is_delivered(directed_at, scope, tasks.current_step())
+        && scopes.get(directed_at).is_some();
     if let (true, Some(request)) = (undelivered, request) {
-        tasks.set_must_cancel(directed_at, &request.cancelled);
+        tasks.set_must_cancel(directed_at, request);
     }
     tasks.nodes.end(key, node);
 }

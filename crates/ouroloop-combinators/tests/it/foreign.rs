@@ -4,14 +4,15 @@
 //! A request that is directed at one branch concerns that branch; one that is directed at the task
 //! concerns all, and none of them loses it.
 
-use std::cell::RefCell;
-use std::future::{IntoFuture, pending};
+use std::cell::{Cell, RefCell};
+use std::future::{IntoFuture, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use allocation_counter::measure;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, LocalBoxFuture, join_all, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, join, select, select_biased};
 use ouroloop_combinators::{gather, shield, sleep, task_group, timeout, wait_for};
@@ -858,4 +859,134 @@ fn h10_what_wakes_a_combinator_holds_nothing_that_its_poll_needs() {
         log.take(),
         "group failing-group gather as_completed wait shield wait_for sleep"
     );
+}
+
+/// Something that is no promise of the loop: how to end it, and what ends then.
+fn signal() -> (impl FnOnce(), impl Future<Output = ()>) {
+    let state = Rc::new((Cell::new(false), RefCell::new(None::<Waker>)));
+    let waits = state.clone();
+    let ends = move || {
+        state.0.set(true);
+        let waker = state.1.take();
+        waker.expect("it is awaited").wake();
+    };
+    let waits = poll_fn(move |cx| {
+        *waits.1.borrow_mut() = Some(cx.waker().clone());
+        match waits.0.get() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    });
+    (ends, waits)
+}
+
+/// Runs two timeouts of one task, both due in one batch if `first`; a signal comes right after them. Gives when the
+/// second one ended.
+fn both_due<F: Future + 'static>(
+    first: bool,
+    second: impl FnOnce(LocalBoxFuture<'static, ()>) -> F + 'static,
+) -> Duration {
+    run(async move {
+        let (ends, signal) = signal();
+        let begun = now();
+        let second = timeout(ms(5), second(signal.boxed_local()));
+        let first = timeout(ms(5), async move {
+            if first {
+                pending::<()>().await;
+            }
+        });
+        let second = async move {
+            assert!(second.await.is_err());
+            now() - begun
+        };
+        let both = create_task(async move { join!(first, second).1 });
+        bare_yield().await;
+        let signalled = running_loop().call_at(begun + ms(5), ends);
+        signalled.expect("it is open");
+        let ended = both.await.expect("both end");
+        // Whoever was stubborn ends as well.
+        sleep(ms(1000)).await;
+        ended
+    })
+}
+
+#[test]
+fn a_timeout_is_not_lost_where_another_one_is_delivered_in_the_same_step() {
+    for first in [false, true] {
+        let ended = both_due(first, |signal| async move {
+            // What was asked to stop, and has not yet, is dropped.
+            let _ = select(stubborn(100, ()).into_future(), signal).await;
+            sleep(ms(1000)).await;
+        });
+        assert_eq!(ended, ms(5), "{first}");
+    }
+}
+
+#[test]
+fn a_wait_that_was_set_aside_does_not_hide_a_timeout_where_another_one_is_delivered() {
+    for first in [false, true] {
+        let ended = both_due(first, |signal| async move {
+            let mut nap = pin!(sleep(ms(100)));
+            select(signal, &mut nap).await;
+            sleep(ms(1000)).await;
+            nap.await;
+        });
+        assert_eq!(ended, ms(5), "{first}");
+    }
+}
+
+#[test]
+fn a_request_is_not_lost_with_a_wait_that_a_callback_drops() {
+    run(async {
+        let slow = stubborn(100, ());
+        let awaits = async { ignore(slow.await) }.boxed_local();
+        let shared = Rc::new(RefCell::new(Some(awaits)));
+        let polls = shared.clone();
+        let outer = create_task(poll_fn(move |cx| match polls.borrow_mut().as_mut() {
+            Some(future) => future.poll_unpin(cx),
+            None => Poll::Pending,
+        }));
+        bare_yield().await;
+        bare_yield().await;
+        let handle = outer.as_task_ref();
+        let cancels = move || {
+            assert!(handle.cancel());
+            ignore(shared.take());
+        };
+        running_loop().call_soon(cancels).expect("it is open");
+        let error = timeout(ms(10), outer).await.expect("it ends at once");
+        assert!(error.unwrap_err().is_cancelled());
+        sleep(ms(1000)).await;
+    });
+}
+
+#[test]
+fn one_request_is_not_delivered_again_by_a_branch_that_goes_with_it() {
+    // What hears of it first accepts it, or has nothing that could.
+    for accepts in [true, false] {
+        run(async move {
+            let log = Log::default();
+            let seen = log.clone();
+            let task = create_task(async move {
+                let quick = catch_cancelled(async move {
+                    match accepts {
+                        true => sleep(ms(500)).await,
+                        false => pending::<()>().await,
+                    }
+                });
+                let slow = stubborn(100, ());
+                let slow = catch_cancelled(async { ignore(slow.await) });
+                let _ = select(pin!(quick), pin!(slow)).await;
+                seen.say("swallowed");
+                sleep(ms(10)).await;
+                seen.say("went_on");
+            });
+            bare_yield().await;
+            bare_yield().await;
+            task.cancel();
+            task.await.expect("it has swallowed it");
+            assert_eq!(log.take(), "swallowed went_on");
+            sleep(ms(1000)).await;
+        });
+    }
 }
