@@ -23,7 +23,7 @@ use crate::concurrent::Future;
 use crate::error::ExecutorError;
 use crate::job::{self, JobInfo, Run, panics};
 use crate::log;
-use crate::queue::{JobQueue, PoolQueue};
+use crate::queue::PoolQueue;
 use crate::sync::thread;
 
 /// A pool of threads for what blocks or computes: `concurrent.futures.ThreadPoolExecutor`.
@@ -301,7 +301,7 @@ impl ThreadPoolExecutor {
         let workers = &self.handle.workers;
         workers.shut_down();
         if cancel_futures {
-            workers.queue.drain().into_iter().for_each(Run::cancel);
+            workers.drain().into_iter().for_each(Run::cancel);
         }
     }
 

@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 use super::seat::Seat;
 use crate::error::ExecutorError;
 use crate::log;
-use crate::queue::{JobQueue, Popped};
+use crate::queue::JobQueue;
 use crate::sync::{
     AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, fence, lock, spin_until, thread,
     wait,
@@ -54,7 +54,7 @@ use crate::sync::{
 /// How long a worker looks for the next job before it sleeps: about what waking it would cost.
 const SPIN: Duration = Duration::from_micros(30);
 
-/// How long the lookout sleeps between two looks: a job that is queued behind one that blocks waits so long.
+/// How long the lookout sleeps between two looks: about so long a job waits if those who are awake block.
 const NAP: Duration = Duration::from_micros(100);
 
 /// After how many naps in which nothing was to do the lookout sleeps like the others.
@@ -118,12 +118,12 @@ pub(crate) struct Workers<Q: JobQueue, C> {
     shut_down: AtomicBool,
     /// A copy of the one in `state`, for those who only want to know.
     threads: Counter,
-    state: Mutex<State<Q>>,
+    state: Mutex<State>,
     /// The last thread is through after the shutdown, or they are joined.
     ended: Condvar,
 }
 
-struct State<Q: JobQueue> {
+struct State {
     sleepers: Vec<Arc<Sleeper>>,
     lookout: Option<Arc<Sleeper>>,
     /// Threads that are not through.
@@ -132,8 +132,6 @@ struct State<Q: JobQueue> {
     shut_down: bool,
     /// Of the threads that were started.
     seats: Vec<Arc<Seat>>,
-    /// What a thread was to have that could not be started.
-    spare: Option<Q::Local>,
     handles: Vec<thread::JoinHandle<()>>,
     /// Somebody joins the threads.
     joining: bool,
@@ -183,7 +181,6 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
                 max_threads,
                 shut_down: false,
                 seats: Vec::new(),
-                spare: None,
                 handles: Vec::new(),
                 joining: false,
             }),
@@ -202,6 +199,11 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
         if !somebody_looks(self.counts.load(Ordering::Relaxed)) {
             self.wake_one();
         }
+    }
+
+    /// Takes all jobs that wait.
+    pub(crate) fn drain(&self) -> Vec<Q::Job> {
+        std::iter::from_fn(|| self.queue.pop()).collect()
     }
 
     /// How many threads there are.
@@ -329,19 +331,11 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
     /// If that fails and there is no other thread that comes to the queue, gives the lock back.
     fn start<'a>(
         self: &Arc<Self>,
-        mut state: MutexGuard<'a, State<Q>>,
-    ) -> Result<(), (io::Error, MutexGuard<'a, State<Q>>)> {
-        let local = state.spare.take().unwrap_or_else(|| self.queue.local());
+        mut state: MutexGuard<'a, State>,
+    ) -> Result<(), (io::Error, MutexGuard<'a, State>)> {
         let seat = Arc::new(Seat::new(state.seats.len()));
-        // What a body that never runs was given is lost, so it is kept where both can reach it.
-        let kept = Arc::new(Mutex::new(Some(local)));
-        let (workers, taken, own) = (self.clone(), kept.clone(), seat.clone());
-        let body = move || {
-            let local = lock(&taken).take();
-            if let Some(local) = local {
-                workers.work(&own, &local);
-            }
-        };
+        let (workers, own) = (self.clone(), seat.clone());
+        let body = move || workers.work(&own);
         self.counts.fetch_add(SEARCHING, Ordering::AcqRel);
         match self.crew.start(Some(&seat), Box::new(body)) {
             Ok(handle) => {
@@ -353,7 +347,6 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
             }
             Err(error) => {
                 self.counts.fetch_sub(SEARCHING, Ordering::AcqRel);
-                state.spare = lock(&kept).take();
                 if state.threads > 0 {
                     // Who listens to it may come back to this pool.
                     drop(state);
@@ -368,8 +361,8 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
     }
 
     /// Ends all jobs that are queued: there is no thread for them.
-    fn refuse_all(&self, state: MutexGuard<'_, State<Q>>, because: impl Fn() -> Refusal) {
-        let refused = self.queue.drain();
+    fn refuse_all(&self, state: MutexGuard<'_, State>, because: impl Fn() -> Refusal) {
+        let refused = self.drain();
         drop(state);
         for job in refused {
             self.crew.refuse(job, because());
@@ -377,18 +370,16 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
     }
 
     /// The life of a worker. It begins as one that searches.
-    fn work(self: &Arc<Self>, seat: &Arc<Seat>, local: &Q::Local) {
+    fn work(self: &Arc<Self>, seat: &Arc<Seat>) {
         let sleeper = Arc::new(Sleeper::default());
         self.crew.begin(Arc::as_ptr(self).addr(), seat);
         let mut role = Role::Searching;
         loop {
-            if let Some(Popped { job, moved }) = self.queue.pop(local) {
-                match role {
-                    Role::Searching => self.be_busy(local),
-                    Role::Busy if moved => self.tell_others(),
-                    Role::Busy => {}
+            if let Some(job) = self.queue.pop() {
+                if role == Role::Searching {
+                    self.be_busy();
+                    role = Role::Busy;
                 }
-                role = Role::Busy;
                 seat.count_taken();
                 self.crew.run(seat, job);
                 continue;
@@ -399,7 +390,7 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
                     .counts
                     .fetch_add(SEARCHING.wrapping_sub(BUSY), Ordering::AcqRel);
                 // One that looks without a break is enough.
-                if searching(before) == 0 && self.spin(local) {
+                if searching(before) == 0 && self.spin() {
                     continue;
                 }
             }
@@ -407,7 +398,7 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
             if self.look_out(&sleeper) {
                 continue;
             }
-            match self.rest(&sleeper, local) {
+            match self.rest(&sleeper) {
                 Rest::LookAgain => {}
                 Rest::End => {
                     seat.leave();
@@ -417,31 +408,23 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
         }
     }
 
-    fn be_busy(self: &Arc<Self>, local: &Q::Local) {
+    fn be_busy(self: &Arc<Self>) {
         let change = BUSY.wrapping_sub(SEARCHING);
         let before = self.counts.fetch_add(change, Ordering::AcqRel);
         if !somebody_looks(before.wrapping_add(change)) {
             fence(Ordering::SeqCst);
-            if !self.queue.is_empty(local) {
+            if !self.queue.is_empty() {
                 self.wake_one();
             }
         }
     }
 
-    /// After jobs came into the worker's own part of the queue, where others may have missed them.
-    fn tell_others(self: &Arc<Self>) {
-        fence(Ordering::SeqCst);
-        if !somebody_looks(self.counts.load(Ordering::Relaxed)) {
-            self.wake_one();
-        }
-    }
-
     /// Looks for a short time whether a job comes; true if one did.
-    fn spin(&self, local: &Q::Local) -> bool {
+    fn spin(&self) -> bool {
         if !self.crew.spins() {
             return false;
         }
-        spin_until(SPIN, || !self.queue.is_empty(local) || self.is_shut_down())
+        spin_until(SPIN, || !self.queue.is_empty() || self.is_shut_down())
     }
 
     /// Is the lookout for a while, if others work and none is there; true if there is a job that they do not come to.
@@ -500,11 +483,11 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
     }
 
     /// Sleeps until somebody wakes this worker, which then searches.
-    fn rest(&self, sleeper: &Arc<Sleeper>, local: &Q::Local) -> Rest {
+    fn rest(&self, sleeper: &Arc<Sleeper>) -> Rest {
         let mut state = lock(&self.state);
         self.counts.fetch_sub(SEARCHING, Ordering::AcqRel);
         fence(Ordering::SeqCst);
-        if !self.queue.is_empty(local) {
+        if !self.queue.is_empty() {
             self.counts.fetch_add(SEARCHING, Ordering::AcqRel);
             return Rest::LookAgain;
         }
@@ -521,14 +504,14 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
     }
 
     /// If this was the end, wakes those who wait for it.
-    fn tell_end(&self, state: &State<Q>) {
+    fn tell_end(&self, state: &State) {
         if state.has_ended() {
             self.ended.notify_all();
         }
     }
 }
 
-impl<Q: JobQueue> State<Q> {
+impl State {
     /// No thread comes to the queue any more.
     fn has_ended(&self) -> bool {
         self.shut_down && self.threads == 0

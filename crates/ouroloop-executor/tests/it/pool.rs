@@ -1,9 +1,11 @@
 //! `ThreadPoolExecutor` by itself.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use ouroloop_executor::{ExecutorError, ThreadPoolExecutor};
 
@@ -188,6 +190,66 @@ fn a_job_that_waits_for_a_later_one_gets_another_thread_among_quick_ones_too() {
         for job in quick.into_iter().chain(more) {
             job.result(SOON).unwrap();
         }
+    }
+}
+
+/// The pool is never without jobs, so a worker that took several at once would keep them.
+#[test]
+fn a_job_that_waits_for_a_later_one_gets_another_thread_under_load_too() {
+    let pool = pool(2);
+    let gates = [0, 1].map(|_| Arc::new(Gate::new()));
+    for gate in &gates {
+        let inside = gate.clone();
+        drop(pool.submit(move || inside.pass()));
+        gate.wait_for(1);
+    }
+    let short = || pool.submit(|| thread::sleep(Duration::from_micros(200)));
+    let (sender, receiver) = channel();
+    let first = pool.submit(move || receiver.recv().unwrap());
+    let second = pool.submit(move || sender.send(5).unwrap());
+    (0..40).for_each(|_| drop(short()));
+    let mut load: VecDeque<_> = (0..40).map(|_| short()).collect();
+    gates[0].open();
+    eventually(|| first.running());
+    gates[1].open();
+    for _ in 0..1000 {
+        load.pop_front().unwrap().result(SOON).unwrap();
+        if first.done() {
+            break;
+        }
+        load.push_back(short());
+    }
+    assert!(first.done(), "1000 jobs that came later are done");
+    assert_eq!(first.result(SOON).unwrap(), 5);
+    second.result(SOON).unwrap();
+}
+
+#[test]
+fn no_job_begins_long_after_those_that_came_later() {
+    const JOBS: usize = 1200;
+    let pool = pool(6);
+    let begun = Arc::new(AtomicUsize::new(0));
+    let (release, hold) = held();
+    let mut hold = Some(hold);
+    let jobs: Vec<_> = (0..JOBS)
+        .map(|job| {
+            let begun = begun.clone();
+            let hold = hold.take_if(|_| job == 20);
+            pool.submit(move || {
+                let place = begun.fetch_add(1, Ordering::Relaxed);
+                match hold {
+                    Some(hold) => hold(),
+                    None => thread::sleep(Duration::from_millis(1)),
+                }
+                place
+            })
+        })
+        .collect();
+    eventually(|| begun.load(Ordering::Relaxed) == JOBS);
+    drop(release);
+    for (job, future) in jobs.into_iter().enumerate() {
+        let place = future.result(SOON).unwrap();
+        assert!(place < job + JOBS / 4, "job {job} was the {place}th");
     }
 }
 
