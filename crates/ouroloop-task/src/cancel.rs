@@ -224,13 +224,16 @@ impl Tasks {
         let Some(node) = self.nodes.get(asking.wait) else {
             return;
         };
+        let is_known = node.forwarded();
         node.forward(request, asking.directed_at, &self.scopes);
         let scope = node.scope.get();
-        if scope == NIL {
+        if scope == NIL || is_known {
             return;
         }
         if let Some(root) = self.scopes.root_of(self.scopes.key_at(scope)) {
-            self.scopes.at(root.index()).set(ASKED);
+            let record = self.scopes.at(root.index());
+            record.set(ASKED);
+            record.add_asked([asking.wait]);
         }
     }
 
@@ -350,28 +353,31 @@ impl Tasks {
     #[cold]
     pub(crate) fn redirect_what_was_missed(&self, root: Key) {
         let mut missed = Vec::new();
-        let mut asked = false;
         let record = self.scopes.at(root.index());
         let step = record.last_step.get();
-        for_each_wait(&self.scopes, &self.nodes, root, |_, node| {
-            asked |= node.forwarded();
-            if !node.unwinds() || node.polled_in.get() == step {
+        let mut asked = record.take_asked();
+        asked.retain(|wait| {
+            let Some(node) = self.nodes.get(*wait).filter(|node| node.forwarded()) else {
                 return false;
+            };
+            if !node.unwinds() || node.polled_in.get() == step {
+                return true;
             }
-            if let (Some(cancelled), Some(request)) = (node.cancellation(), node.request()) {
-                let directed_at = request.directed_at;
-                if !self
-                    .scopes
-                    .is_delivered(directed_at, node.scope.get(), step)
-                {
-                    node.clear_forwarded();
-                    missed.push((directed_at, cancelled));
-                }
+            let (Some(cancelled), Some(request)) = (node.cancellation(), node.request()) else {
+                return true;
+            };
+            let directed_at = request.directed_at;
+            let scope = node.scope.get();
+            if self.scopes.is_delivered(directed_at, scope, step) {
+                return true;
             }
+            node.clear_forwarded();
+            missed.push((directed_at, cancelled));
             false
         });
-        if !asked {
-            record.clear(ASKED);
+        match asked.is_empty() {
+            true => record.clear(ASKED),
+            false => record.add_asked(asked),
         }
         for (directed_at, cancelled) in missed {
             // What was directed at a scope that is over is over with it.

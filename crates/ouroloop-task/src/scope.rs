@@ -63,6 +63,8 @@ struct Rare {
     delivered_in: u32,
     /// The last step in which code in it raised a cancellation of its own.
     raised_in: u32,
+    /// Of a root: the waits below it that accepted a request, as far as that is not known to be delivered.
+    asked: Vec<Key>,
     /// The waker that its catch was last polled with, if it was not the task's own.
     waker: Option<Waker>,
 }
@@ -285,6 +287,14 @@ impl ScopeRecord {
 
     pub(crate) fn note_raised(&self, step: u32) {
         self.with_rare(|rare| rare.raised_in = step);
+    }
+
+    pub(crate) fn add_asked(&self, waits: impl IntoIterator<Item = Key>) {
+        self.with_rare(|rare| rare.asked.extend(waits));
+    }
+
+    pub(crate) fn take_asked(&self) -> Vec<Key> {
+        self.with_rare(|rare| std::mem::take(&mut rare.asked))
     }
 
     fn rare_is(&self, is: impl FnOnce(&Rare) -> bool) -> bool {

@@ -990,3 +990,22 @@ fn one_request_is_not_delivered_again_by_a_branch_that_goes_with_it() {
         });
     }
 }
+
+#[test]
+fn timeouts_of_one_task_that_expire_one_by_one_cost_the_same_each() {
+    // Not in time, which others take as well: in what is allocated, which a look at all of them would need.
+    let bytes = |count: u64| {
+        let info = measure(|| {
+            run(async move {
+                let all = (1..=count).map(|at| timeout(ms(at), sleep(ms(1_000_000))));
+                let mut all: FuturesUnordered<_> = all.collect();
+                while let Some(expired) = all.next().await {
+                    assert!(expired.is_err());
+                }
+            });
+        });
+        info.bytes_total
+    };
+    let (few, many) = (bytes(200), bytes(1600));
+    assert!(many < few * 12, "{few} bytes for 200, {many} for 1,600");
+}
