@@ -187,6 +187,10 @@ impl Tasks {
                     WaitTarget::Own => (self.cancel_own(asking.wait, request), asking),
                     WaitTarget::Gone => continue,
                 },
+                // Its waits have their names in the table of its own loop.
+                Frame::Target(target, asking) if !std::ptr::eq(&**target.tasks(), self) => {
+                    (target.tasks().clone().cancel(target, request), asking)
+                }
                 Frame::Target(target, asking) => {
                     let before = frames.len();
                     match target.awaited().begin_cancel(request, frames) {

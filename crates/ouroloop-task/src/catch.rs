@@ -285,8 +285,9 @@ impl Scope {
 
     /// The task that is being polled has something to deliver in its next step.
     fn cancel_is_pending(&self) {
-        let root = self.tasks.current_root();
-        self.tasks.scopes.at(root.index()).set(CANCEL_PENDING);
+        if let Some(record) = self.tasks.scopes.get(self.tasks.current_root()) {
+            record.set(CANCEL_PENDING);
+        }
     }
 
     /// Puts the scope below the one that is being polled.

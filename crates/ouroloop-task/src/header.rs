@@ -59,16 +59,16 @@ pub(crate) const UNREAD: u32 = 1 << 3;
 pub(crate) const ASKING: u32 = 1 << 4;
 /// It is a task.
 const IS_TASK: u32 = 1 << 5;
-/// Of a task: its future is in the stage.
-pub(crate) const FUTURE: u32 = 1 << 9;
-/// Of a task: its outcome is in the stage.
-pub(crate) const OUTCOME: u32 = 1 << 10;
 /// Of a task: its future is being polled, or dropped by its end.
 pub(crate) const BUSY: u32 = 1 << 6;
 /// Of a task: its value is being looked at, and must stay where it is.
 pub(crate) const READING: u32 = 1 << 7;
 /// Of a task: a loop that is closed while it is pending does not report it.
 pub(crate) const UNREPORTED: u32 = 1 << 8;
+/// Of a task: its future is in the stage.
+pub(crate) const FUTURE: u32 = 1 << 9;
+/// Of a task: its outcome is in the stage.
+pub(crate) const OUTCOME: u32 = 1 << 10;
 
 impl Header {
     #[inline]

@@ -69,6 +69,8 @@ const HAS_RESOURCE: u32 = 1 << 5;
 const HAS_REQUEST: u32 = 1 << 6;
 /// It is in a queue of waiters, which fires it.
 const QUEUED: u32 = 1 << 7;
+/// One word of a timer that is in the ready queue, and was called off since: above this bit they are counted.
+const STALE: u32 = 1 << 16;
 
 /// A request to cancel, and the scope at which it was directed; of several, the outermost.
 #[derive(Clone)]
@@ -362,10 +364,31 @@ impl Node {
         self.order.set(when_ns);
     }
 
-    /// Takes out what it calls, if it is a done-callback; it tells nobody from then on.
+    /// A timer that was called off has its word in the ready queue already.
+    pub(crate) fn add_stale(&self) {
+        // With more than 65,000 of them, one after another, a word in excess may fire it.
+        if let Some(flags) = self.flags.get().checked_add(STALE) {
+            self.flags.set(flags);
+        }
+    }
+
+    /// Whether the word of a timer that has its turn is one that was called off.
+    #[inline]
+    pub(crate) fn take_stale(&self) -> bool {
+        let is_stale = self.flags.get() >= STALE;
+        if is_stale {
+            self.flags.set(self.flags.get() - STALE);
+        }
+        is_stale
+    }
+
+    /// Takes out what it calls, if it is a done-callback, which counts as fired from then on.
     pub(crate) fn take_callback(&self) -> Option<DoneCallback> {
         match self.other_wake.take() {
-            Some(OtherWake::Callback(callback)) => Some(callback),
+            Some(OtherWake::Callback(callback)) => {
+                self.flags.set(self.flags.get() | FIRED);
+                Some(callback)
+            }
             other => {
                 self.other_wake.set(other);
                 None

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use crate::cancel::{AskingWait, Frame};
 use crate::error::{Cancelled, InvalidState, TaskError};
 use crate::header::{ASKING, Awaited, Begun, CellRef, Header, InCell, TaskVtable, UNREAD};
+use crate::pool::NIL;
 use crate::resource::{Resource, ResourceState};
 use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
 use crate::tasks::Tasks;
@@ -637,7 +638,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
 impl<T> Drop for PromiseCell<T> {
     fn drop(&mut self) {
         let tasks = self.header.tasks();
-        tasks.bury(&self.header);
+        debug_assert_eq!(self.header.first.get(), NIL, "who waits keeps it");
         if self.header.has(UNREAD) {
             let context =
                 ouroloop_core::ExceptionContext::new("Promise exception was never retrieved")

@@ -37,7 +37,7 @@ use crate::error::{Cancelled, TaskError};
 use crate::header::{
     Awaited, BUSY, Begun, CellRef, FUTURE, Header, InCell, OUTCOME, READING, TaskVtable, UNREAD,
 };
-use crate::pool::Key;
+use crate::pool::{Key, NIL};
 use crate::tasks::Tasks;
 
 /// What every cell of a task begins with.
@@ -422,7 +422,7 @@ where
     #[inline]
     fn drop(&mut self) {
         let TaskHead { header, info } = &self.head;
-        header.tasks().bury(header);
+        debug_assert_eq!(header.first.get(), NIL, "who waits keeps it");
         let flags = header.flags();
         if flags & UNREAD != 0 {
             let report = ExceptionContext::new("Task exception was never retrieved");

@@ -7,7 +7,7 @@ use ouroloop_core::{Context, EventLoop, ExceptionContext, LoopRef};
 
 use crate::error::{Cancelled, TaskError};
 use crate::header::{CANCELLED, CellRef, UNREAD};
-use crate::node::{CallbackOf, OtherWake};
+use crate::node::{CallbackOf, Node, OtherWake};
 use crate::pool::Key;
 use crate::task_cell::TaskInfo;
 
@@ -174,7 +174,8 @@ impl FutureRef {
     /// name.
     pub fn remove_done_callback(&self, id: CallbackId) -> usize {
         let nodes = &self.0.tasks().nodes;
-        let Some(node) = nodes.get(id.node).filter(|_| id.owner == self.address()) else {
+        let is_it = |node: &&Node| id.owner == self.address() && !node.fired();
+        let Some(node) = nodes.get(id.node).filter(is_it) else {
             return 0;
         };
         nodes.unlink(&self.0, node);

@@ -32,7 +32,7 @@ use crate::blocks::Blocks;
 use crate::builder::TaskFactory;
 use crate::cancel::AskStack;
 use crate::error::TaskError;
-use crate::header::{BUSY, CellRef, Header, UNREPORTED};
+use crate::header::{BUSY, CellRef, UNREPORTED};
 use crate::node::{DoneCallback, Node, OtherWake, Wake};
 use crate::pool::{Key, NIL, Pool};
 use crate::remote::SetRemotely;
@@ -68,7 +68,8 @@ pub(crate) struct Tasks {
     remotes: RefCell<Slab<Box<dyn SetRemotely>>>,
     pub(crate) factory: RefCell<Option<TaskFactory>>,
     pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
-    /// Closures that await their drop: see [`Tasks::bury`].
+    /// Callbacks that await their drop. One may own what others were added to, and so on: a queue instead of recursion
+    /// keeps the stack flat.
     graveyard: RefCell<Vec<DoneCallback>>,
     digging: Cell<bool>,
     closed: Cell<bool>,
@@ -401,6 +402,16 @@ impl Tasks {
         }
     }
 
+    /// The same for its timer.
+    #[inline]
+    fn fire_by_timer(&self, key: Key) {
+        if let Some(node) = self.nodes.get(key) {
+            if node.can_be_fired() && !node.take_stale() {
+                self.fire(node);
+            }
+        }
+    }
+
     /// Tells whom a wait tells that is its own promise.
     #[inline]
     pub(crate) fn fire(&self, node: &Node) {
@@ -409,35 +420,6 @@ impl Tasks {
             Wake::Nobody => {}
             Wake::Other(whom) => self.tell(whom, None),
         }
-    }
-
-    /// Drops the callbacks of a thing that was never done.
-    ///
-    /// One may own the last handle of the next such thing, and so on: a queue instead of
-    /// recursion keeps the stack flat.
-    #[inline]
-    pub(crate) fn bury(&self, header: &Header) {
-        if header.first.get() != NIL {
-            self.bury_callbacks(header);
-        }
-    }
-
-    #[cold]
-    fn bury_callbacks(&self, header: &Header) {
-        loop {
-            let index = header.first.get();
-            if index == NIL {
-                break;
-            }
-            let (key, node) = (self.nodes.key_at(index), self.nodes.at(index));
-            self.nodes.unlink(header, node);
-            // An await keeps its target alive, so only callbacks are left behind.
-            if let Some(callback) = node.take_callback() {
-                self.nodes.end(key, node);
-                self.graveyard.borrow_mut().push(callback);
-            }
-        }
-        self.dig();
     }
 
     /// Drops what is in the graveyard, also what gets there meanwhile.
@@ -678,9 +660,7 @@ impl Client for Tasks {
             STEP if self.current_root.get().is_none() => self.step(key),
             // The loop is entered, and an eager task that no step of it runs has it take one.
             STEP => self.nested(|| self.step(key)),
-            FIRE => {
-                self.fire_own(key);
-            }
+            FIRE => self.fire_by_timer(key),
             EXPIRE => self.expire(key),
             _ => self.settle((payload & !KIND) as usize),
         }

@@ -385,7 +385,10 @@ impl Waiter {
         let word = self.tasks.fire_word(self.key);
         let timer = self.tasks.event_loop.schedule_at(when_ns, word);
         if let Some(old) = self.timer.replace(Some(timer)) {
-            self.tasks.event_loop.cancel_timer(old);
+            let is_queued = !self.tasks.event_loop.cancel_timer(old);
+            if let (true, Some(node)) = (is_queued, self.tasks.nodes.get(self.key)) {
+                node.add_stale();
+            }
         }
         Ok(())
     }

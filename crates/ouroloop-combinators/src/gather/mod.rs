@@ -44,7 +44,8 @@ pub use self::tuple::{GatherAll, GatheringAll};
 ///
 /// A request is passed on to all that are not done. Whatever they make of it, the gather then ends
 /// cancelled, also with `return_exceptions`, unless an error was first. Dropping the gather cancels nothing:
-/// its tasks go on.
+/// its tasks go on, and each keeps, until it ends, the callback by which the gather was to hear of it. Who gathers one
+/// long task again and again, in a `select!`, keeps one gather instead.
 ///
 /// # Ordering
 ///

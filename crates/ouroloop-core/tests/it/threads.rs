@@ -403,6 +403,15 @@ fn what_is_in_the_inbox_at_close_is_dropped_in_the_loops_thread() {
 fn h29_threads_submit_while_the_loop_starts_idles_stops_and_closes() {
     const THREADS: usize = 8;
     const LIVES: usize = 30;
+    /// Counted when a callback is dropped, which each is: after it ran, at the close, or as refused.
+    struct Dropped(Arc<AtomicUsize>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     thread_local! {
         static RAN: Cell<usize> = const { Cell::new(0) };
     }
@@ -413,18 +422,24 @@ fn h29_threads_submit_while_the_loop_starts_idles_stops_and_closes() {
                 .nth(life % 2)
                 .expect("there are two");
             RAN.set(0);
-            let accepted = Arc::new(AtomicUsize::new(0));
+            let (accepted, dropped) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
             let begin = Arc::new(Barrier::new(THREADS + 1));
             let helpers: Vec<_> = (0..THREADS)
                 .map(|thread| {
                     let (remote, accepted) = (event_loop.remote(), accepted.clone());
-                    let begin = begin.clone();
+                    let (begin, dropped) = (begin.clone(), dropped.clone());
                     thread::spawn(move || {
                         begin.wait();
                         // Until the loop is closed: then every submission is an error, for ever.
-                        let count = || RAN.set(RAN.get() + 1);
+                        let submit = || {
+                            let dropped = Dropped(dropped.clone());
+                            remote.call_soon_threadsafe(move || {
+                                let _dropped = dropped;
+                                RAN.set(RAN.get() + 1);
+                            })
+                        };
                         let mut n = 0_usize;
-                        while remote.call_soon_threadsafe(count).is_ok() {
+                        while submit().is_ok() {
                             accepted.fetch_add(1, Ordering::Relaxed);
                             n += 1;
                             if n % (7 + thread) == 0 {
@@ -435,7 +450,7 @@ fn h29_threads_submit_while_the_loop_starts_idles_stops_and_closes() {
                             }
                         }
                         assert!(remote.is_closed());
-                        assert!(remote.call_soon_threadsafe(count).is_err());
+                        assert!(submit().is_err());
                     })
                 })
                 .collect();
@@ -454,13 +469,18 @@ fn h29_threads_submit_while_the_loop_starts_idles_stops_and_closes() {
             helpers
                 .into_iter()
                 .for_each(|helper| helper.join().unwrap());
-            // Whatever ran was accepted; what was accepted and did not run was there at the close.
-            let accepted = accepted.load(Ordering::Relaxed);
+            // Whatever ran was accepted; what was accepted and did not run was dropped at the close. Each thread was
+            // refused twice, once to end and once more.
+            let (accepted, dropped) = (
+                accepted.load(Ordering::Relaxed),
+                dropped.load(Ordering::Relaxed),
+            );
             assert!(
                 RAN.get() > 0 && RAN.get() <= accepted,
                 "{} of {accepted}",
                 RAN.get()
             );
+            assert_eq!(dropped, accepted + 2 * THREADS);
         }
     });
 }

@@ -1,6 +1,7 @@
 //! Promises: their verbs, their errors, those who wait, and the setters of other threads.
 
 use std::cell::{Cell, RefCell};
+use std::future::IntoFuture;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use ouroloop_task::{
 };
 use ouroloop_testkit::{Log, TestLoop, cancel_message, hops, run_iterations, running_loop};
 
-use crate::support::run;
+use crate::support::{ignore, run};
 
 #[derive(Debug, thiserror::Error)]
 #[error("wrong colour")]
@@ -305,6 +306,71 @@ fn a_delegate_that_names_its_own_promise_is_refused_there() {
         assert_eq!(told.take(), Some(false));
         delegate.targets.take();
     });
+}
+
+#[test]
+fn a_delegate_that_names_a_task_of_another_loop_cancels_that_and_nobody_else() {
+    // Names of waits are numbers of a loop: each of these would be that of the task's, were it of the other loop.
+    for before in 0..4 {
+        let other = TestLoop::new();
+        let elsewhere = other.create_future::<()>().expect("it is open");
+        for _ in 0..before {
+            elsewhere.add_done_callback(|_| {});
+        }
+        let waits = async { std::future::pending::<()>().await };
+        let waits = async move {
+            let promise = create_future::<()>();
+            let kept = promise.clone();
+            ignore(promise.await);
+            drop(kept);
+            waits.await;
+        };
+        let theirs = other.create_task(waits).expect("it is open");
+        run_iterations(&other, 1);
+        let named = theirs.as_future_ref();
+        run(async move {
+            let promise = create_future::<()>();
+            let innocent = create_task(promise.future().into_future());
+            bare_yield().await;
+            let told = Rc::new(Cell::new(None));
+            let delegate = Rc::new(Asks {
+                targets: RefCell::new(vec![named]),
+                told: told.clone(),
+            });
+            let front = running_loop().create_delegating_future::<()>(delegate);
+            assert!(front.expect("it is open").cancel());
+            assert_eq!(told.take(), Some(true));
+            bare_yield().await;
+            assert!(!promise.cancelled() && !innocent.done(), "{before}");
+            promise.set_result(()).expect("it is pending");
+            innocent
+                .await
+                .expect("nobody cancels it")
+                .expect("it is set");
+        });
+        run_iterations(&other, 2);
+        assert!(theirs.cancelled(), "{before}");
+        elsewhere.set_result(()).expect("it is pending");
+        run_iterations(&other, 1);
+        other.close();
+    }
+}
+
+#[test]
+fn a_closed_loop_has_dropped_the_callbacks_that_nobody_will_call() {
+    let test_loop = TestLoop::new();
+    let promise = test_loop.create_future::<()>().expect("it is open");
+    let called = Rc::new(());
+    let ids = [(); 2].map(|()| {
+        let called = called.clone();
+        promise.add_done_callback(move |_| drop(called))
+    });
+    test_loop.close();
+    assert_eq!(Rc::strong_count(&called), 1);
+    promise.set_result(()).expect("it is pending");
+    for id in ids {
+        assert_eq!(promise.remove_done_callback(id), 0);
+    }
 }
 
 #[test]

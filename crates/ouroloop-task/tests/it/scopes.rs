@@ -65,6 +65,23 @@ fn outside_of_a_task_a_scope_catches_nothing_and_still_awaits() {
 }
 
 #[test]
+fn outside_of_a_task_a_scope_that_was_cancelled_before_catches_nothing_either() {
+    run(async {
+        let called = Rc::new(Cell::new(false));
+        let calls = called.clone();
+        later(move || {
+            let (outer, inner) = (Scope::new(), Scope::new());
+            inner.cancel(&by_group());
+            let mut catch = pin!(outer.catch(inner.catch(pending::<()>())));
+            assert!(poll_once(catch.as_mut(), std::task::Waker::noop()).is_pending());
+            calls.set(true);
+        });
+        bare_yield().await;
+        assert!(called.get());
+    });
+}
+
+#[test]
 fn the_innermost_scope_catches_and_the_outer_one_only_what_is_raised_again() {
     run(async {
         let log = Log::default();

@@ -10,7 +10,7 @@ use futures_util::{AsyncReadExt, AsyncWriteExt};
 use ouroloop_task::{
     Promise, Task, Waiter, bare_yield, catch_cancelled, create_future, create_task,
 };
-use ouroloop_testkit::{MemoryStreams, WakeCount, ms, poll_once};
+use ouroloop_testkit::{MemoryStreams, WakeCount, ms, poll_once, running_loop};
 
 use crate::support::{Deed, Hooked, hooked, ignore, own_waker, polled_with, run, sleep};
 
@@ -153,6 +153,23 @@ fn h10_a_waiter_that_is_fired_while_its_waker_is_cloned_is_not_missed() {
         done
     });
     assert!(done);
+}
+
+#[test]
+fn a_time_that_was_replaced_does_not_fire_though_its_turn_is_queued() {
+    let (early, late) = run(async {
+        let waiter = Rc::new(Waiter::new());
+        let other = waiter.clone();
+        // Both are moved to the ready queue before the first of them has its turn.
+        let later = move || other.fire_at(ms(10)).expect("it is open");
+        running_loop().call_at(ms(5), later).expect("it is open");
+        waiter.fire_at(ms(5)).expect("it is open");
+        sleep(ms(7)).await;
+        let early = waiter.done();
+        sleep(ms(5)).await;
+        (early, waiter.done())
+    });
+    assert!(!early && late);
 }
 
 #[test]
