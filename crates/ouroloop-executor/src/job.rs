@@ -18,6 +18,7 @@ use ouroloop_task::TaskError;
 use crate::concurrent::Future;
 use crate::concurrent::cell::{Cell, Erased, Shared, Watcher};
 use crate::log;
+use crate::pool::seat::Seat;
 use crate::sync::{Mutex, lock};
 
 /// What is known of a job: the line that submitted it, and its name if it was given one.
@@ -70,8 +71,8 @@ pub(crate) fn panics(f: impl FnOnce()) -> bool {
 
 /// What a thread of a pool can do with a job.
 pub(crate) trait Run: Send + Sync {
-    /// Runs it, unless it was cancelled.
-    fn run(self: Arc<Self>);
+    /// Runs it in the thread with this seat, unless it was cancelled.
+    fn run(self: Arc<Self>, seat: &Seat);
 
     /// Ends it unrun.
     fn fail(self: Arc<Self>, error: TaskError);
@@ -153,12 +154,17 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn run(self: Arc<Self>) {
-        let Some(work) = self.take_work(Cell::mark_running) else {
+    fn run(self: Arc<Self>, seat: &Seat) {
+        let begin = |cell: &Cell<T>| {
+            seat.begin();
+            cell.mark_running();
+        };
+        let Some(work) = self.take_work(begin) else {
             return;
         };
         let outcome = catch_unwind(AssertUnwindSafe(work))
             .map_err(|payload| TaskError::Panicked(PanicPayload::from_payload(payload)));
+        seat.tell();
         self.finish(outcome);
     }
 
@@ -237,6 +243,6 @@ mod tests {
         let (job, future) = make(move || large.len(), info, None);
         assert!(size_of_val(&*job) <= 2 * LARGE, "{}", size_of_val(&*job));
         assert!(future.erase().cancel());
-        job.run();
+        job.run(&Seat::new(0));
     }
 }

@@ -255,7 +255,7 @@ impl ThreadPoolExecutor {
     /// The jobs that run at this moment; none in the child of a fork.
     pub fn running_jobs(&self) -> Vec<JobInfo> {
         let seats = self.seats();
-        seats.iter().filter_map(|seat| seat.doing()).collect()
+        seats.iter().filter_map(|seat| seat.running()).collect()
     }
 
     fn seats(&self) -> Vec<Arc<Seat>> {
@@ -380,9 +380,10 @@ impl Crew<Arc<dyn Run>> for Threads {
     fn run(&self, seat: &Seat, job: Arc<dyn Run>) {
         seat.set_doing(Some(job.info().clone()));
         // The job contains its own panics; this is for the destructor of a result that nobody wants.
-        if panics(|| job.run()) {
+        if panics(|| job.run(seat)) {
             log::error("the drop of a job's result panicked");
         }
+        seat.end();
     }
 
     fn rest(&self, seat: &Seat) {

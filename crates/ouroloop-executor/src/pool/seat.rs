@@ -1,17 +1,26 @@
 //! What others may know of one thread of a pool.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::job::JobInfo;
 use crate::sync::{Mutex, lock};
+
+/// The job was not begun, or nothing is left of it.
+const IDLE: u8 = 0;
+/// The job runs.
+const RUNNING: u8 = 1;
+/// It is through, and those who wait for it are told.
+const TELLING: u8 = 2;
 
 pub(crate) struct Seat {
     number: usize,
     /// How many jobs the thread took. It alone writes this.
     taken: AtomicUsize,
-    /// The job that it runs, for those who ask why a shutdown takes so long.
+    /// The job that it took last, for those who ask why a shutdown takes so long.
     doing: Mutex<Option<JobInfo>>,
+    /// How far it is with that.
+    stage: AtomicU8,
     /// It is through with the queue.
     left: AtomicBool,
     /// The destructors of its thread-locals have run.
@@ -24,6 +33,7 @@ impl Seat {
             number,
             taken: AtomicUsize::new(0),
             doing: Mutex::new(None),
+            stage: AtomicU8::new(IDLE),
             left: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         }
@@ -47,8 +57,37 @@ impl Seat {
         *lock(&self.doing) = job;
     }
 
+    /// The job runs from now on; before anybody can see that of the job itself.
+    pub(crate) fn begin(&self) {
+        self.stage.store(RUNNING, Ordering::Release);
+    }
+
+    /// The job has come to its end; before anybody can see that of the job itself.
+    pub(crate) fn tell(&self) {
+        self.stage.store(TELLING, Ordering::Release);
+    }
+
+    /// The thread is through with the job, and those who were told of it.
+    pub(crate) fn end(&self) {
+        self.stage.store(IDLE, Ordering::Release);
+    }
+
+    /// The job that runs.
+    pub(crate) fn running(&self) -> Option<JobInfo> {
+        self.doing_at(|stage| stage == RUNNING)
+    }
+
+    /// The job that the thread is busy with; also if it is through, and a callback of it is not.
     pub(crate) fn doing(&self) -> Option<JobInfo> {
-        lock(&self.doing).clone()
+        self.doing_at(|stage| stage != IDLE)
+    }
+
+    fn doing_at(&self, holds: impl Fn(u8) -> bool) -> Option<JobInfo> {
+        let doing = lock(&self.doing);
+        match holds(self.stage.load(Ordering::Acquire)) {
+            true => doing.clone(),
+            false => None,
+        }
     }
 
     pub(crate) fn leave(&self) {

@@ -145,6 +145,27 @@ fn jobs_that_run_are_listed() {
     eventually(|| pool.running_jobs().is_empty());
 }
 
+#[test]
+fn jobs_that_are_done_are_not_listed() {
+    let pool = pool(2);
+    for _ in 0..500 {
+        pool.submit(|| ()).result(SOON).unwrap();
+        assert_eq!(pool.running_jobs(), []);
+    }
+    let gate = Arc::new(Gate::new());
+    let (inside, (release, hold)) = (gate.clone(), held());
+    let told = pool.submit_named("told", hold);
+    told.add_done_callback(move |_| inside.pass());
+    drop(release);
+    gate.wait_for(1);
+    assert_eq!(pool.running_jobs(), []);
+    // But its callback holds up the shutdown.
+    let error = pool.shutdown_timeout(Duration::from_millis(1)).unwrap_err();
+    assert!(error.to_string().contains("\"told\""), "{error}");
+    gate.open();
+    pool.shutdown(true, false).unwrap();
+}
+
 /// A stack that no machine has makes the start of a thread fail, as EAGAIN does.
 #[test]
 fn h14_a_job_without_a_thread_ends_in_an_error() {
