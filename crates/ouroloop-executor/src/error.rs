@@ -94,7 +94,7 @@ pub enum ExecutorError {
     Task(#[from] TaskError),
 
     /// The operating system gave no thread.
-    #[error("cannot start a thread: {0}; end other threads, or ask for a smaller stack")]
+    #[error("cannot start a thread; end other threads, or ask for a smaller stack")]
     ThreadStart(#[source] io::Error),
 
     /// The limit of a blocking wait passed. The future goes on.

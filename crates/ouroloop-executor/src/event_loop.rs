@@ -1,20 +1,24 @@
 //! What asyncio has as methods of the loop but lives here, and the functions beside them.
 
 use std::future::Future;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ouroloop_combinators::timeout;
+use ouroloop_combinators::{sleep, timeout};
 use ouroloop_core::{LoopError, LoopRef, snapshot_context, with_running};
-use ouroloop_task::TaskError;
+use ouroloop_task::{TaskError, bare_yield};
 
 use crate::bridge::{Bridge, ExecutorFuture};
 use crate::concurrent;
 use crate::error::ExecutorError;
 use crate::job::{self, JobInfo};
 use crate::pool::ThreadPoolExecutor;
+
+/// How often a loop looks whether threads have ended, if no thread is to be had that waits for them.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A pool, or `None` for the one that is the loop's default.
 pub trait IntoExecutor {
@@ -147,7 +151,11 @@ impl LoopExecutor for LoopRef {
                 return Ok(());
             };
             pool.begin_shutdown(false);
-            let ended = event_loop.wrap_future(&end_of(&event_loop, &pool, limit)?)?;
+            let ended = match end_of(&event_loop, &pool, limit) {
+                Ok(ended) => event_loop.wrap_future(&ended)?,
+                // No thread is to be had that waits for the others.
+                Err(_) => return look_for_end_of(&event_loop, &pool, limit).await,
+            };
             let in_time = match event_loop.virtual_clock() {
                 None => self::timeout(limit, ended).await,
                 Some(_) => Ok(ended.await),
@@ -168,7 +176,7 @@ fn end_of(
     event_loop: &LoopRef,
     pool: &ThreadPoolExecutor,
     limit: Option<Duration>,
-) -> Result<concurrent::Future<Result<(), ExecutorError>>, ExecutorError> {
+) -> io::Result<concurrent::Future<Result<(), ExecutorError>>> {
     let promise = concurrent::Promise::new();
     let future = promise.future();
     if pool.has_joined() {
@@ -181,8 +189,31 @@ fn end_of(
     );
     let watcher = std::thread::Builder::new().name("ouroloop-shutdown".into());
     let watch = move || promise.set_result(pool.join(limit));
-    watcher.spawn(watch).map_err(ExecutorError::ThreadStart)?;
+    watcher.spawn(watch)?;
     Ok(future)
+}
+
+/// The same without a thread: looks again and again.
+async fn look_for_end_of(
+    event_loop: &LoopRef,
+    pool: &ThreadPoolExecutor,
+    limit: Option<Duration>,
+) -> Result<(), ExecutorError> {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    while !pool.try_join() {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(pool.still_running(limit.unwrap_or(Duration::MAX)));
+        }
+        match event_loop.virtual_clock() {
+            None => _ = sleep(LOOK_AGAIN).await,
+            // Its timers do not wait.
+            Some(_) => {
+                std::thread::sleep(LOOK_AGAIN);
+                bare_yield().await;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Has a thread call `f`, so that the loop can go on meanwhile: asyncio's `run_in_executor`.

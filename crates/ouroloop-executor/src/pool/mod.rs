@@ -319,6 +319,12 @@ impl ThreadPoolExecutor {
         })
     }
 
+    /// Whether the threads of a pool that is shut down have ended; they are joined then. For who cannot have a thread that
+    /// waits for that.
+    pub(crate) fn try_join(&self) -> bool {
+        self.handle.workers.try_join()
+    }
+
     pub(crate) fn still_running(&self, limit: Duration) -> ExecutorError {
         let seats = self.seats();
         let ending = seats.iter().filter(|seat| seat.is_ending());

@@ -99,6 +99,11 @@ impl Seat {
         self.left.load(Ordering::Relaxed) && !self.gone.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended, but for what a join waits for next.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
     /// What the thread keeps to say by its drop that it has ended.
     pub(crate) fn occupy(seat: &Arc<Seat>) -> Occupied {
         Occupied(seat.clone())

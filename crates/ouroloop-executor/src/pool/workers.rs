@@ -269,6 +269,20 @@ impl<Q: JobQueue, C: Crew<Q::Job>> Workers<Q, C> {
         Ok(())
     }
 
+    /// Joins the threads if that needs no waiting; whether they are joined.
+    pub(crate) fn try_join(&self) -> bool {
+        let mut state = lock(&self.state);
+        let gone = state.has_ended() && state.seats.iter().all(|seat| seat.is_gone());
+        if !gone || state.joining {
+            return false;
+        }
+        state.joining = true;
+        let handles = std::mem::take(&mut state.handles);
+        drop(state);
+        self.join_all(handles);
+        true
+    }
+
     fn join_all(&self, handles: Vec<thread::JoinHandle<()>>) {
         for handle in handles {
             // A worker contains the panics of its jobs; one of its own was printed by the hook.

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ouroloop_core::{Clock, EventLoop, new_event_loop};
 use ouroloop_executor::{ExecutorError, LoopExecutor, ThreadPoolExecutor};
 use ouroloop_task::LoopTasks;
 
@@ -116,7 +117,7 @@ fn h14_a_loop_in_a_job_cannot_wait_for_the_end_of_its_own_pool() {
     let pool = pool(1);
     let own = pool.clone();
     let job = pool.submit(move || {
-        let event_loop = ouroloop_core::new_event_loop().unwrap();
+        let event_loop = new_event_loop().unwrap();
         event_loop.set_default_executor(&own).unwrap();
         let waits = event_loop.shutdown_default_executor(Duration::from_millis(1));
         let waits = event_loop.run_until_complete(waits).unwrap();
@@ -186,11 +187,12 @@ fn h14_several_threads_may_shut_down_one_pool_at_once() {
 }
 
 #[test]
-fn h14_a_loop_is_closed_by_a_callback_of_a_thread_while_jobs_run() {
+fn h14_a_loop_is_closed_while_a_job_of_it_runs() {
     let (release, hold) = held();
     let pool = pool(1);
-    let event_loop = ouroloop_core::new_event_loop().unwrap();
+    let event_loop = new_event_loop().unwrap();
     let job = event_loop.run_in_executor(&pool, hold).unwrap();
+    eventually(|| pool.running_jobs().len() == 1);
     event_loop.call_soon(|| ()).unwrap();
     event_loop.run_once().unwrap();
     event_loop.close().unwrap();
@@ -199,6 +201,74 @@ fn h14_a_loop_is_closed_by_a_callback_of_a_thread_while_jobs_run() {
     // The late answer finds nobody.
     drop(release);
     pool.shutdown(true, false).unwrap();
+}
+
+#[test]
+fn h14_a_loop_is_stopped_by_a_callback_of_a_thread_and_closed_while_that_runs() {
+    let pool = pool(1);
+    let event_loop = new_event_loop().unwrap();
+    let (remote, gate) = (event_loop.remote(), Arc::new(Gate::new()));
+    let inside = gate.clone();
+    let (release, hold) = held();
+    let source = pool.submit(hold);
+    source.add_done_callback(move |_| {
+        remote.stop().unwrap();
+        inside.pass();
+    });
+    let job = event_loop.wrap_future(&source).unwrap();
+    drop(release);
+    event_loop.run_forever().unwrap();
+    event_loop.close().unwrap();
+    // The callback holds up the thread, which tells the loop only afterwards.
+    assert!(job.result().is_err());
+    gate.open();
+    pool.shutdown(true, false).unwrap();
+}
+
+/// A stack that no machine has, as the usual size of std's threads, makes the start of all others fail.
+#[test]
+fn h14_the_end_of_a_run_waits_for_jobs_without_a_thread_that_could() {
+    const NAME: &str = "shutdown::h14_the_end_of_a_run_waits_for_jobs_without_a_thread_that_could";
+    if std::env::var_os("OUROLOOP_TEST_NO_THREADS").is_none() {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--test-threads=1"])
+            .env("OUROLOOP_TEST_NO_THREADS", "1")
+            .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(
+            child.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+        return;
+    }
+    assert!(thread::Builder::new().spawn(|| ()).is_err());
+    for virtual_time in [false, true] {
+        let builder = ThreadPoolExecutor::builder().stack_size(128 * 1024);
+        let pool = builder.max_workers(1).build().unwrap();
+        let gate = Arc::new(Gate::new());
+        let gone = SlowToGo::leave_in(&pool, &gate);
+        let event_loop = match virtual_time {
+            false => new_event_loop().unwrap(),
+            true => {
+                let builder = EventLoop::builder().clock(Clock::virtual_time());
+                builder.build().unwrap()
+            }
+        };
+        event_loop.set_default_executor(&pool).unwrap();
+        let shut_down = |limit| {
+            let ended = event_loop.shutdown_default_executor(limit);
+            event_loop.run_until_complete(ended).unwrap()
+        };
+        let late = shut_down(Duration::from_millis(20));
+        assert!(matches!(late, Err(ExecutorError::StillRunning { .. })));
+        gate.open();
+        shut_down(SOON).unwrap();
+        assert_eq!(gone.load(Ordering::SeqCst), 1);
+        assert_eq!(pool.thread_count(), 0);
+        event_loop.close().unwrap();
+    }
 }
 
 #[test]
