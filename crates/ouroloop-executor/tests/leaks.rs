@@ -6,33 +6,80 @@
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ouroloop_executor::{LoopThread, ThreadPoolExecutor, run_in_executor};
+use ouroloop_executor::{ExecutorError, LoopThread, ThreadPoolExecutor, run_in_executor};
 
 const SOON: Duration = Duration::from_secs(60);
 
-type State = (&'static str, fn(&ThreadPoolExecutor));
+/// How a pool is left; what is returned holds a job up until it is dropped.
+type Leave = fn(&ThreadPoolExecutor) -> Option<Sender<()>>;
+
+type State = (&'static str, Leave);
 
 /// How a loop and a pool are left when they end.
 const STATES: &[State] = &[
-    ("idle and never used", |_| {}),
+    ("idle and never used", |_| None),
     ("idle after a job", |pool| {
         pool.submit(|| ()).result(SOON).unwrap();
+        None
     }),
     ("with jobs queued", |pool| {
         (0..8).for_each(|_| drop(pool.submit(|| ())));
+        None
     }),
     ("with a job that submits a job", |pool| {
         let own = pool.clone();
         drop(pool.submit(move || drop(own.submit(|| ()))));
+        None
     }),
     ("with a job that panicked", |pool| {
         let failed = pool.submit(|| std::panic::resume_unwind(Box::new(1)));
         assert!(failed.result(SOON).is_err());
+        None
+    }),
+    ("with a job that does not end by itself", |pool| {
+        let (release, held) = channel::<()>();
+        drop(pool.submit(move || held.recv().is_err()));
+        Some(release)
+    }),
+    ("another one, dropped in its own job", |_| {
+        let (hand_over, handed) = channel::<ThreadPoolExecutor>();
+        let other = another();
+        drop(other.submit(move || drop(handed.recv())));
+        hand_over.send(other).unwrap();
+        None
+    }),
+    ("another one, dropped in a loop", |_| {
+        let other = another();
+        ouroloop::run(async move {
+            drop(run_in_executor(&other, thread::yield_now));
+            drop(other);
+        })
+        .unwrap();
+        None
+    }),
+    ("another one, dropped in a callback", |_| {
+        let other = another();
+        let job = other.submit(thread::yield_now);
+        job.add_done_callback(move |_| drop(other));
+        None
+    }),
+    ("another one, without a thread", |_| {
+        // No machine has such a stack.
+        let builder = ThreadPoolExecutor::builder().stack_size(1 << 60);
+        let other = builder.build().unwrap();
+        assert!(other.submit(|| ()).result(SOON).is_err());
+        None
     }),
 ];
+
+fn another() -> ThreadPoolExecutor {
+    let builder = ThreadPoolExecutor::builder().thread_name_prefix("h14_other");
+    builder.max_workers(2).build().unwrap()
+}
 
 /// One start and stop of a loop in a thread, with a pool of its own and its default one.
 fn cycle(state: usize, cancel_futures: bool, token: &Arc<()>) {
@@ -45,7 +92,7 @@ fn cycle(state: usize, cancel_futures: bool, token: &Arc<()>) {
         run_in_executor(&awaited, || 1).await.unwrap()
     });
     assert_eq!(answer.result(SOON).unwrap(), 1);
-    leave(&pool);
+    let release = leave(&pool);
     let held = token.clone();
     drop(pool.submit(move || drop(held)));
     // One that the close finds waiting for a job.
@@ -56,6 +103,11 @@ fn cycle(state: usize, cancel_futures: bool, token: &Arc<()>) {
     thread.stop().unwrap();
     thread.join(SOON).unwrap();
     thread.close().unwrap();
+    if let Some(release) = release {
+        let late = pool.shutdown_timeout(Duration::ZERO);
+        assert!(matches!(late, Err(ExecutorError::StillRunning { .. })));
+        drop(release);
+    }
     pool.shutdown(true, cancel_futures).unwrap();
 }
 

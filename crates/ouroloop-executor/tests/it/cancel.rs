@@ -1,9 +1,10 @@
 //! Cancelling what another thread does, from the loop's side.
 
 use std::future::IntoFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use ouroloop_combinators::timeout;
@@ -94,7 +95,7 @@ fn a_future_that_its_own_side_cancels_is_a_cancelled_value() {
     let future = promise.future();
     ouroloop::run(async move {
         let wrapped = wrap_future(&future);
-        std::thread::spawn(move || future.cancel());
+        thread::spawn(move || future.cancel());
         assert!(matches!(wrapped.await, Err(TaskError::Cancelled(_))));
     })
     .unwrap();
@@ -117,16 +118,42 @@ fn a_cancelled_job_drops_what_it_holds_at_once() {
 
 #[test]
 fn a_job_that_is_cancelled_in_many_threads_at_once_runs_or_is_cancelled() {
+    const THREADS: usize = 3;
+    const JOBS: usize = 500;
     let pool = pool(2);
-    for _ in 0..2000 {
-        let ran = Arc::new(AtomicUsize::new(0));
-        let count = ran.clone();
-        let job = pool.submit(move || count.fetch_add(1, Ordering::SeqCst));
-        let cancelled = job.cancel();
-        let result = job.result(SOON);
-        assert_eq!(result.is_err(), cancelled);
-        assert_eq!(ran.load(Ordering::SeqCst), usize::from(!cancelled));
-    }
+    let start = Barrier::new(THREADS + 1);
+    let job = Mutex::new(None);
+    thread::scope(|scope| {
+        let cancel = || {
+            let cancel_one = |_| {
+                start.wait();
+                let job: concurrent::Future<usize> = job.lock().unwrap().clone().unwrap();
+                let cancelled = job.cancel();
+                start.wait();
+                cancelled
+            };
+            (0..JOBS).map(cancel_one).collect::<Vec<_>>()
+        };
+        let cancels: Vec<_> = (0..THREADS).map(|_| scope.spawn(cancel)).collect();
+        let ran: Vec<_> = (0..JOBS)
+            .map(|_| {
+                let ran = Arc::new(AtomicUsize::new(0));
+                let count = ran.clone();
+                let submitted = pool.submit(move || count.fetch_add(1, Ordering::SeqCst));
+                *job.lock().unwrap() = Some(submitted.clone());
+                start.wait();
+                let result = submitted.result(SOON);
+                start.wait();
+                assert_eq!(ran.load(Ordering::SeqCst), usize::from(result.is_ok()));
+                result.is_ok()
+            })
+            .collect();
+        for cancels in cancels {
+            // All of them hear the same, and the truth.
+            let cancelled = cancels.join().unwrap();
+            assert!(ran.iter().zip(&cancelled).all(|(ran, it)| ran != it));
+        }
+    });
 }
 
 #[test]
