@@ -264,7 +264,7 @@ pub fn run_in_executor<T: Send + 'static>(
         Some(bridge) => run_on(&bridge, executor, f, place),
         None => running_at("run_in_executor", place).run_in_executor(executor, f),
     };
-    run.unwrap_or_else(|error| failed(&running_at("run_in_executor", place), error))
+    run.unwrap_or_else(|error| failed(&running_at("run_in_executor", place), error, place))
 }
 
 /// Has a thread of the default executor call `f` in a copy of the current context: asyncio's `to_thread`.
@@ -307,7 +307,8 @@ pub fn to_thread<T: Send + 'static>(
         // An empty context too: the thread keeps what the jobs before this one have set.
         let context = snapshot_context().unwrap_or_default();
         let call = move || context.run(f);
-        let bridge = Bridge::of(&event_loop).map_err(|_| TaskError::LoopClosed)?;
+        let bridge = Bridge::of(&event_loop)
+            .map_err(|error| forked(&error).map_or(TaskError::LoopClosed, TaskError::failed))?;
         let pool = bridge.executor.get_or_make().map_err(TaskError::failed)?;
         submit(&bridge, &pool, call, place).await
     }
@@ -350,9 +351,11 @@ pub fn to_thread<T: Send + 'static>(
 /// ```
 #[track_caller]
 pub fn wrap_future<T>(future: &concurrent::Future<T>) -> ExecutorFuture<T> {
-    match running_at("wrap_future", Location::caller()).wrap_future(future) {
-        Ok(future) => future,
-        Err(error) => panic!("cannot wrap a future: {error}"),
+    let place = Location::caller();
+    let running = running_at("wrap_future", place);
+    match Bridge::of(&running) {
+        Ok(bridge) => ExecutorFuture::of(&bridge, future, place),
+        Err(error) => refused(&running, future, error, place),
     }
 }
 
@@ -391,13 +394,42 @@ fn submit<T: Send + 'static>(
 }
 
 /// A future that has failed already.
-fn failed<T: Send + 'static>(event_loop: &LoopRef, error: ExecutorError) -> ExecutorFuture<T> {
+fn failed<T: Send + 'static>(
+    running: &LoopRef,
+    error: ExecutorError,
+    created_at: &'static Location<'static>,
+) -> ExecutorFuture<T> {
     let promise = concurrent::Promise::new();
-    // Nobody else can have set it.
-    let _ = promise.set_exception(error);
-    match event_loop.wrap_future(&promise.future()) {
-        Ok(future) => future,
-        Err(error) => panic!("cannot use an executor: {error}"),
+    match Bridge::of(running) {
+        Ok(bridge) => {
+            // Nobody else can have set it.
+            let _ = promise.set_exception(error);
+            ExecutorFuture::of(&bridge, &promise.future(), created_at)
+        }
+        Err(error) => refused(running, &promise.future(), error, created_at),
+    }
+}
+
+/// A future that has failed since this process is the child of the one that made the running loop.
+fn refused<T>(
+    running: &LoopRef,
+    future: &concurrent::Future<T>,
+    error: LoopError,
+    created_at: &'static Location<'static>,
+) -> ExecutorFuture<T> {
+    match (forked(&error), Bridge::detached(running)) {
+        (Some(forked), Ok(bridge)) => {
+            ExecutorFuture::failed(&bridge, future, TaskError::failed(forked), created_at)
+        }
+        _ => panic!("cannot use an executor: {error}"),
+    }
+}
+
+/// The error of what is used in the child of a fork.
+fn forked(error: &LoopError) -> Option<ExecutorError> {
+    match error {
+        LoopError::Forked { pid } => Some(ExecutorError::Forked { pid: *pid }),
+        _ => None,
     }
 }
 

@@ -7,8 +7,11 @@
 
 use std::ffi::{c_int, c_uint};
 use std::fmt::Debug;
+use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ouroloop::concurrent::{self, ReturnWhen};
@@ -114,6 +117,52 @@ fn a_loop_thread_refuses(thread: LoopThread) {
     drop(thread);
 }
 
+/// What comes of a future that must not need a loop.
+#[track_caller]
+fn at_once<F: IntoFuture>(future: F) -> F::Output {
+    let mut future = pin!(future.into_future());
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// Everything that a running loop of the parent has, in the child, which is inside of it.
+fn a_running_loop_refuses(pool: &ThreadPoolExecutor) {
+    let future = run_in_executor(None, || 1);
+    assert!(future.done() && !format!("{future:?}").is_empty());
+    task_forked(future.result());
+    task_forked(at_once(run_in_executor(None, || 1)));
+    task_forked(at_once(run_in_executor(pool, || 1)));
+    task_forked(at_once(to_thread(|| 1)));
+    let own = concurrent::Promise::new();
+    task_forked(at_once(wrap_future(&own.future())));
+    own.set_result(1).unwrap();
+    task_forked(at_once(wrap_future(&own.future())));
+    task_forked(at_once(wrap_future(&pool.submit(|| 1))));
+    drop(run_in_executor(None, || 1));
+}
+
+/// A fork inside of a loop that runs.
+fn a_fork_in_a_loop() {
+    for used_before in [false, true] {
+        let pool = ThreadPoolExecutor::new();
+        let other = pool.clone();
+        ouroloop::run(async move {
+            if used_before {
+                assert_eq!(to_thread(|| 1).await.unwrap(), 1);
+            }
+            assert!(holds_in_a_child(|| a_running_loop_refuses(&other)));
+            assert_eq!(to_thread(|| 2).await.unwrap(), 2, "the parent goes on");
+        })
+        .unwrap();
+        pool.shutdown(true, false).unwrap();
+    }
+}
+
 #[test]
 fn h15_in_the_child_what_is_the_parents_refuses_and_new_ones_run() {
     let pool = ThreadPoolExecutor::builder()
@@ -184,6 +233,8 @@ fn h15_in_the_child_what_is_the_parents_refuses_and_new_ones_run() {
         thread.join(SOON).unwrap();
         thread.close().unwrap();
     }));
+
+    a_fork_in_a_loop();
 
     // The parent has lost nothing.
     drop((release, held_up));

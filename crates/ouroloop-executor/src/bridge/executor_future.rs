@@ -115,6 +115,22 @@ impl<T> ExecutorFuture<T> {
         chained
     }
 
+    /// Makes one that has failed, whatever becomes of `future`; the loop is told nothing.
+    pub(crate) fn failed(
+        bridge: &Rc<Bridge>,
+        future: &concurrent::Future<T>,
+        error: TaskError,
+        created_at: &'static Location<'static>,
+    ) -> ExecutorFuture<T> {
+        let link = Link::new(bridge.clone(), created_at);
+        link.fail(future.shared.clone().erase(), error);
+        ExecutorFuture(Chained {
+            link,
+            shared: future.shared.clone(),
+            taken: Cell::new(false),
+        })
+    }
+
     /// Cancels it, and later the job; false if it is done.
     pub fn cancel(&self) -> bool {
         self.0.promise().cancel()

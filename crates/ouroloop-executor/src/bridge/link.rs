@@ -56,7 +56,7 @@ struct Setter {
 }
 
 impl Link {
-    fn new(bridge: Rc<Bridge>, created_at: &'static Location<'static>) -> Rc<Link> {
+    pub(super) fn new(bridge: Rc<Bridge>, created_at: &'static Location<'static>) -> Rc<Link> {
         Rc::new(Link {
             bridge,
             created_at: Cell::new(created_at),

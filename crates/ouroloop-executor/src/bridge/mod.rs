@@ -66,18 +66,25 @@ impl Bridge {
         if event_loop.is_closed() {
             return Err(LoopError::Closed);
         }
-        let found = REGISTRY.with_borrow(|all| {
-            let mut all = all.iter();
-            all.find(|it| it.event_loop.same_loop(event_loop)).cloned()
-        });
-        if let Some(found) = found {
+        if let Some(found) = Bridge::existing(event_loop) {
             return match found.pid == process_id() {
                 true => Ok(found),
                 false => Err(LoopError::Forked { pid: found.pid }),
             };
         }
         check_process(event_loop)?;
-        let bridge = Rc::new(Bridge {
+        let bridge = Bridge::detached(event_loop)?;
+        let entered = REGISTRY.try_with(|all| all.borrow_mut().push(bridge.clone()));
+        // So late in the life of the thread nothing can be waited for any more.
+        entered.map_err(|_| LoopError::Closed)?;
+        let client = event_loop.register_client(bridge.clone());
+        bridge.client.set(Some(client));
+        Ok(bridge)
+    }
+
+    /// One that the loop does not know of: no word reaches it.
+    pub(crate) fn detached(event_loop: &LoopRef) -> Result<Rc<Bridge>, LoopError> {
+        Ok(Rc::new(Bridge {
             event_loop: event_loop.clone(),
             pid: process_id(),
             client: Cell::new(None),
@@ -87,21 +94,25 @@ impl Bridge {
             remote: RefCell::default(),
             awaited: Cell::new(0),
             executor: DefaultExecutor::default(),
-        });
-        let client = event_loop.register_client(bridge.clone());
-        bridge.client.set(Some(client));
-        REGISTRY.with_borrow_mut(|all| all.push(bridge.clone()));
-        Ok(bridge)
+        }))
+    }
+
+    /// The one of the loop, if there is one.
+    pub(crate) fn existing(event_loop: &LoopRef) -> Option<Rc<Bridge>> {
+        Bridge::find(|it| it.event_loop.same_loop(event_loop))
+    }
+
+    /// None, too, while the thread-locals of the thread are dropped.
+    fn find(is_it: impl Fn(&Bridge) -> bool) -> Option<Rc<Bridge>> {
+        let found = REGISTRY.try_with(|all| all.borrow().iter().find(|it| is_it(it)).cloned());
+        found.ok().flatten()
     }
 
     /// The one of the running loop, if it has one and the process is the same: the quick way.
     pub(crate) fn running() -> Option<Rc<Bridge>> {
         let running = running_loop_id()?;
-        let found = REGISTRY.with_borrow(|all| {
-            // A loop that is closed is not among them, and no other has its id meanwhile.
-            let mut all = all.iter();
-            all.find(|it| it.event_loop.id() == running).cloned()
-        });
+        // A loop that is closed is not among them, and no other has its id meanwhile.
+        let found = Bridge::find(|it| it.event_loop.id() == running);
         found.filter(|it| it.pid == process_id())
     }
 
@@ -192,8 +203,10 @@ impl Client for Bridge {
     }
 
     fn close(&self) {
-        REGISTRY.with_borrow_mut(|all| {
-            all.retain(|bridge| !bridge.event_loop.same_loop(&self.event_loop));
+        // It is gone if the loop was kept in a thread-local, and this thread ends.
+        let _ = REGISTRY.try_with(|all| {
+            let is_other = |it: &Rc<Bridge>| !it.event_loop.same_loop(&self.event_loop);
+            all.borrow_mut().retain(is_other);
         });
         // As in asyncio, what was submitted is still run; nobody waits for it.
         self.executor.close();
