@@ -19,10 +19,12 @@ use ouroloop_core::{
 };
 use ouroloop_task::{LoopTasks, RunError, TaskError, process_id};
 
+use crate::bridge::Bridge;
 use crate::concurrent;
 use crate::coroutine::run_coroutine_threadsafe;
 use crate::error::ExecutorError;
 use crate::event_loop::LoopExecutor;
+use crate::pool::PoolId;
 
 /// How long the close of the loop waits for the jobs of its default executor: as long as `run` does.
 const EXECUTOR_LIMIT: Duration = Duration::from_secs(300);
@@ -77,6 +79,8 @@ struct Stage {
     stop_asked: bool,
     stopped: bool,
     close_asked: bool,
+    /// The default executor that the loop had when it stopped, and then when the close has come to waiting for that.
+    executor: Option<PoolId>,
     /// The thread was joined.
     closed: bool,
     /// How the loop ended, until somebody asked.
@@ -98,6 +102,10 @@ impl LoopThread {
     /// # Errors
     ///
     /// As for [`start`](LoopThread::start).
+    ///
+    /// # Panics
+    ///
+    /// If the name holds a zero byte: the builder is std's, which panics then.
     pub fn start_in(builder: thread::Builder) -> Result<LoopThread, ExecutorError> {
         let shared = Arc::new(Shared::default());
         let (sender, receiver) = channel();
@@ -209,7 +217,8 @@ impl LoopThread {
     ///
     /// # Errors
     ///
-    /// [`ExecutorError::LoopNotStopped`] while the loop runs; [`ExecutorError::JoinsItself`] in its own thread;
+    /// [`ExecutorError::LoopNotStopped`] while the loop runs; [`ExecutorError::JoinsItself`] in its own thread, and in a job of
+    /// its default executor, which it would wait for;
     /// [`ExecutorError::StillRunning`] if jobs of its default executor did not end within 300 seconds: the loop is closed
     /// all the same. [`ExecutorError::Forked`] in the child of a fork. What went wrong in the loop is told to the first who
     /// asks.
@@ -220,6 +229,7 @@ impl LoopThread {
         if !stage.stopped {
             return Err(ExecutorError::LoopNotStopped);
         }
+        stage.check_not_waited_for()?;
         stage.close_asked = true;
         drop(stage);
         self.shared.changed.notify_all();
@@ -227,6 +237,7 @@ impl LoopThread {
         let Some(handle) = handle else {
             let mut stage = self.shared.lock();
             while !stage.closed {
+                stage.check_not_waited_for()?;
                 stage = wait(&self.shared.changed, stage, None);
             }
             return Ok(());
@@ -275,7 +286,24 @@ impl fmt::Debug for LoopThread {
     }
 }
 
+impl Stage {
+    /// An error in a job that the close of the loop waits for.
+    fn check_not_waited_for(&self) -> Result<(), ExecutorError> {
+        match self.executor.is_some_and(PoolId::is_own) {
+            true => Err(ExecutorError::JoinsItself),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Shared {
+    /// Has those know who would close the loop in a job of its default executor.
+    fn tell_executor(&self, event_loop: &EventLoop) {
+        let bridge = Bridge::existing(event_loop);
+        self.lock().executor = bridge.and_then(|bridge| bridge.executor.id());
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Stage> {
         lock(&self.stage)
     }
@@ -300,6 +328,7 @@ impl Shared {
         set_event_loop(Some(&event_loop));
         let _ = started.send(Ok(event_loop.remote()));
         let ran = event_loop.run_forever();
+        self.tell_executor(&event_loop);
         let mut stage = self.lock();
         stage.stopped = true;
         self.changed.notify_all();
@@ -307,24 +336,27 @@ impl Shared {
             stage = wait(&self.changed, stage, None);
         }
         drop(stage);
-        let closed = shut_down(&event_loop);
+        let closed = self.shut_down(&event_loop);
         set_event_loop(None);
-        self.lock().ended = Some(ran.map_err(ExecutorError::from).and(closed));
+        let mut stage = self.lock();
+        stage.executor = None;
+        stage.ended = Some(ran.map_err(ExecutorError::from).and(closed));
     }
-}
 
-/// As `run` does at its end.
-fn shut_down(event_loop: &EventLoop) -> Result<(), ExecutorError> {
-    // One iteration for what was handed over since the stop, so that it is cancelled with the rest. A stop among that
-    // ends this, and not the next run.
-    event_loop.stop();
-    let taken = event_loop.run_forever().map_err(ExecutorError::from);
-    let cancelled = cancel_all_tasks(event_loop).map_err(from_run);
-    let ended = event_loop
-        .run_until_complete(event_loop.shutdown_default_executor(EXECUTOR_LIMIT))
-        .map_err(from_run);
-    event_loop.close()?;
-    taken.and(cancelled).and(ended.and_then(|ended| ended))
+    /// As `run` does at its end.
+    fn shut_down(&self, event_loop: &EventLoop) -> Result<(), ExecutorError> {
+        // One iteration for what was handed over since the stop, so that it is cancelled with the rest. A stop among that
+        // ends this, and not the next run.
+        event_loop.stop();
+        let taken = event_loop.run_forever().map_err(ExecutorError::from);
+        let cancelled = cancel_all_tasks(event_loop).map_err(from_run);
+        self.tell_executor(event_loop);
+        let ended = event_loop
+            .run_until_complete(event_loop.shutdown_default_executor(EXECUTOR_LIMIT))
+            .map_err(from_run);
+        event_loop.close()?;
+        taken.and(cancelled).and(ended.and_then(|ended| ended))
+    }
 }
 
 fn from_run(error: RunError) -> ExecutorError {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::error::ExecutorError;
-use crate::pool::ThreadPoolExecutor;
+use crate::pool::{PoolId, ThreadPoolExecutor};
 
 #[derive(Default)]
 pub(crate) struct DefaultExecutor {
@@ -38,6 +38,11 @@ impl DefaultExecutor {
         }
         self.shut_down.set(true);
         Ok(pool.map(|pool| (*pool).clone()))
+    }
+
+    /// The pool that there is now.
+    pub(crate) fn id(&self) -> Option<PoolId> {
+        self.pool.borrow().as_ref().map(|pool| pool.id())
     }
 
     /// The end of the loop.

@@ -338,11 +338,25 @@ impl ThreadPoolExecutor {
     }
 
     pub(crate) fn check_not_own(&self) -> Result<(), ExecutorError> {
-        let address = Arc::as_ptr(&self.handle.workers).addr();
-        match POOL.try_with(Cell::get) {
-            Ok(own) if own == address => Err(ExecutorError::JoinsItself),
-            _ => Ok(()),
+        match self.id().is_own() {
+            true => Err(ExecutorError::JoinsItself),
+            false => Ok(()),
         }
+    }
+
+    pub(crate) fn id(&self) -> PoolId {
+        PoolId(Arc::as_ptr(&self.handle.workers).addr())
+    }
+}
+
+/// Names a pool as long as it has threads.
+#[derive(Clone, Copy)]
+pub(crate) struct PoolId(usize);
+
+impl PoolId {
+    /// Whether this thread is one of that pool.
+    pub(crate) fn is_own(self) -> bool {
+        POOL.try_with(Cell::get) == Ok(self.0)
     }
 }
 

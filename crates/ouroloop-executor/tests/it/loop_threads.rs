@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use ouroloop_combinators::sleep;
-use ouroloop_core::{LoopError, get_event_loop, get_running_loop};
-use ouroloop_executor::{ExecutorError, LoopThread, run_coroutine_threadsafe};
-use ouroloop_task::{TaskError, catch_cancelled, create_task};
+use ouroloop_core::{EventLoop, LoopError, get_event_loop, get_running_loop, new_event_loop};
+use ouroloop_executor::{
+    ExecutorError, LoopExecutor, LoopThread, run_coroutine_threadsafe, run_in_executor,
+};
+use ouroloop_task::{LoopTasks, TaskError, catch_cancelled, create_task};
 
 use crate::support::{SOON, eventually};
 
@@ -271,4 +273,37 @@ fn all_who_close_it_wait_for_the_end_of_the_loop() {
             });
         }
     });
+}
+
+#[test]
+fn closing_in_a_job_of_the_default_executor_is_refused() {
+    let thread = Arc::new(LoopThread::start().unwrap());
+    let own = thread.clone();
+    let (answer, answered) = channel();
+    let submitted = thread.run_coroutine_threadsafe(move || async move {
+        drop(run_in_executor(None, move || {
+            own.stop().unwrap();
+            own.join(SOON).unwrap();
+            answer.send(own.close()).unwrap();
+        }));
+    });
+    submitted.result(SOON).unwrap();
+    let refused = answered.recv_timeout(SOON).unwrap();
+    assert!(matches!(refused, Err(ExecutorError::JoinsItself)));
+    thread.close().unwrap();
+}
+
+#[test]
+fn a_loop_in_a_thread_local_that_used_the_executor_is_closed_with_its_thread() {
+    thread_local! {
+        static LOOP: EventLoop = new_event_loop().unwrap();
+    }
+    let ended = thread::spawn(|| {
+        LOOP.with(|event_loop| {
+            let job = event_loop.run_in_executor(None, || 42).unwrap();
+            assert_eq!(event_loop.run_until_complete(job).unwrap(), 42);
+            event_loop.remote()
+        })
+    });
+    assert!(ended.join().unwrap().is_closed());
 }
