@@ -72,7 +72,7 @@ impl<T> Chained<T> {
 
 impl<T> Drop for Chained<T> {
     fn drop(&mut self) {
-        if !self.taken.get() {
+        if !self.taken.get() && !self.link.leave_one_of_many(self.shared.cell()) {
             self.link.abandon(self.shared.clone().erase());
         }
     }
@@ -250,6 +250,21 @@ mod tests {
 
     use super::*;
     use crate::{LoopExecutor, ThreadPoolExecutor, run_in_executor};
+
+    #[test]
+    fn futures_of_one_source_that_are_dropped_do_not_add_up() {
+        let event_loop = new_event_loop().unwrap();
+        let promise = concurrent::Promise::new();
+        let source = promise.future();
+        let kept = event_loop.wrap_future(&source).unwrap();
+        for _ in 0..1000 {
+            drop(event_loop.wrap_future(&source).unwrap());
+        }
+        assert_eq!(source.shared.cell().watchers(), 1);
+        promise.set_result(1).unwrap();
+        assert_eq!(event_loop.run_until_complete(kept).unwrap(), 1);
+        event_loop.close().unwrap();
+    }
 
     #[test]
     fn a_future_leaves_nothing_behind_whatever_became_of_it() {

@@ -24,7 +24,7 @@ use ouroloop_task::{
 };
 
 use super::Bridge;
-use crate::concurrent::cell::Erased;
+use crate::concurrent::cell::{self, Erased};
 
 /// How many links are kept to be used again.
 const KEPT_MAX: usize = 1024;
@@ -140,6 +140,22 @@ impl Link {
             Stage::Ended if source.error().is_some() => drop(self.promise(|| source)),
             _ => {}
         }
+    }
+
+    /// The future is dropped while others want to be told of the same end, too: this one is forgotten then, so that they do
+    /// not add up until that comes. The last of them stays, and has the loop report an error.
+    pub(super) fn leave_one_of_many<T>(&self, cell: &cell::Cell<T>) -> bool {
+        if self.stage.get() != Stage::Pending || self.waiting.borrow().is_some() {
+            return false;
+        }
+        let Some(word) = self.word.get() else {
+            return false;
+        };
+        let left = cell.unwatch_one_of_many(self.bridge.event_loop.address(), word);
+        if left {
+            self.bridge.leave(word);
+        }
+        left
     }
 
     fn make_promise(&self, source: &Arc<dyn Erased>) -> Result<Promise<()>, LoopError> {

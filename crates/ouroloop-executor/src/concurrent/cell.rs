@@ -320,6 +320,37 @@ impl<T: 'static> Cell<T> {
         }
     }
 
+    /// Forgets that a loop wants this word, unless that is the only one to be told; whether it did.
+    pub(crate) fn unwatch_one_of_many(&self, event_loop: LoopAddress, word: ClientWord) -> bool {
+        let mut inner = self.lock();
+        let Some(Content::Watchers(Watchers::Many(all))) =
+            inner.as_deref_mut().map(|it| &mut it.content)
+        else {
+            return false;
+        };
+        // Nearly always one of the last.
+        let found = all.iter().rposition(
+            |it| matches!(it, Watcher::Word(of, told) if *of == event_loop && *told == word),
+        );
+        match found {
+            Some(found) if all.len() > 1 => {
+                // A word has no destructor.
+                drop(all.remove(found));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn watchers(&self) -> usize {
+        match &lock(&self.inner).content {
+            Content::Watchers(Watchers::One(_)) => 1,
+            Content::Watchers(Watchers::Many(all)) => all.len(),
+            _ => 0,
+        }
+    }
+
     /// Blocks until it is done; false if the limit passed first.
     pub(crate) fn block(&self, limit: Option<Duration>) -> bool {
         if self.spin(limit) {
