@@ -52,7 +52,9 @@ impl RemoteHandle {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`] after the loop was closed; the callback is dropped then.
+    /// [`LoopError::Closed`] after the loop was closed; the callback is dropped then. It is no error in the child of a fork, though
+    /// nobody calls the callback there, since to ask for the process would cost each call a system call: who may be in a
+    /// child compares [`process_id`](RemoteHandle::process_id) with `std::process::id()`.
     ///
     /// # Ordering
     ///
