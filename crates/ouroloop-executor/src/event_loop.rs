@@ -92,7 +92,8 @@ pub trait LoopExecutor {
 
     /// Takes no more jobs for the default executor, and waits until its threads have ended, for at most `timeout`.
     ///
-    /// [`run`](https://docs.rs/ouroloop) does this at its end, with a limit of 300 seconds.
+    /// [`run`](https://docs.rs/ouroloop) does this at its end, with a limit of 300 seconds; also if it was done before, and
+    /// jobs had not ended within the limit. What is never to be waited for belongs into a pool of its own.
     ///
     /// # Errors
     ///

@@ -31,6 +31,10 @@ pub enum ReturnWhen {
 /// [`ExecutorError::BlocksItsLoop`] if it would block the thread of the loop that is to complete one of them;
 /// [`ExecutorError::Forked`] in the child of a fork, if the parent has made one of those that are pending.
 ///
+/// # Differences from asyncio
+///
+/// Two lists instead of `concurrent.futures`' two sets: what is given twice is in its list twice.
+///
 /// # Examples
 ///
 /// ```
@@ -78,6 +82,10 @@ pub fn wait<T>(
 /// The iterator gives [`ExecutorError::TimedOut`] once, and then nothing more, if the limit passes before all
 /// are done; in the same way [`ExecutorError::BlocksItsLoop`], if it would block the thread of the loop that is to
 /// complete one of them, and [`ExecutorError::Forked`].
+///
+/// # Differences from asyncio
+///
+/// In `concurrent.futures` the futures are made a set first. Here what is given twice comes twice.
 ///
 /// # Examples
 ///
