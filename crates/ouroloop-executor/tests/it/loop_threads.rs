@@ -13,7 +13,7 @@ use ouroloop_executor::{
 };
 use ouroloop_task::{LoopTasks, TaskError, catch_cancelled, create_task};
 
-use crate::support::{SOON, eventually};
+use crate::support::{SOON, eventually, pool, refused};
 
 fn end(thread: &LoopThread) {
     thread.stop().unwrap();
@@ -298,12 +298,16 @@ fn a_loop_in_a_thread_local_that_used_the_executor_is_closed_with_its_thread() {
     thread_local! {
         static LOOP: EventLoop = new_event_loop().unwrap();
     }
-    let ended = thread::spawn(|| {
+    let pool = pool(1);
+    let of_loop = pool.clone();
+    let ended = thread::spawn(move || {
         LOOP.with(|event_loop| {
+            event_loop.set_default_executor(&of_loop).unwrap();
             let job = event_loop.run_in_executor(None, || 42).unwrap();
             assert_eq!(event_loop.run_until_complete(job).unwrap(), 42);
             event_loop.remote()
         })
     });
     assert!(ended.join().unwrap().is_closed());
+    assert_eq!(refused(pool.submit(|| 1).result(SOON)), "Shutdown");
 }

@@ -229,7 +229,7 @@ fn a_job_that_waits_for_a_later_one_gets_another_thread_under_load_too() {
     let first = pool.submit(move || receiver.recv().unwrap());
     let second = pool.submit(move || sender.send(5).unwrap());
     (0..40).for_each(|_| drop(short()));
-    let mut load: VecDeque<_> = (0..40).map(|_| short()).collect();
+    let mut load: VecDeque<_> = (0..400).map(|_| short()).collect();
     gates[0].open();
     eventually(|| first.running());
     gates[1].open();
