@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 
-use ouroloop_core::{LoopError, RemoteHandle, get_running_loop};
+use ouroloop_core::{LoopError, RemoteHandle, with_running};
 use ouroloop_task::{FutureRef, LoopTasks, TaskBuilder, TaskError, process_id};
 
 use crate::bridge::{Bridge, Entry};
@@ -98,7 +98,8 @@ impl<T: Send + 'static> End<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let event_loop = get_running_loop()?;
+        // Whether the process is the loop's was asked by the caller, and is by the bridge, at less cost.
+        let event_loop = with_running(|running| running.cloned()).ok_or(LoopError::NotRunning)?;
         let bridge = Bridge::of(&event_loop)?;
         let value = Rc::new(Cell::new(None));
         let place = value.clone();

@@ -73,11 +73,14 @@ pub fn overview(results: &Results) -> String {
         if scale.cuts(*ratio) {
             cut(&mut svg, to, y);
         }
-        let text = format!("{ratio:.2}");
-        svg.text("", Anchor::Start, to + 6.0, y + 16.0, &text);
     }
     let one = scale.place(1.0);
     svg.path("one", &[(one, top), (one, foot)]);
+    // Over the line, which some of them are in the way of.
+    for (row, (_, ratio)) in ratios.iter().enumerate() {
+        let (x, y) = (scale.place(*ratio) + 6.0, top + ROW * row as f64 + 16.0);
+        svg.text("", Anchor::Start, x, y, &format!("{ratio:.2}"));
+    }
     svg.text(
         "small",
         Anchor::Middle,

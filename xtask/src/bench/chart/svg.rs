@@ -111,7 +111,7 @@ fn escaped(text: &str) -> String {
 }
 
 const STYLE: &str = "\
-text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:#1f2328}\
+text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:#1f2328;paint-order:stroke;stroke:#fff;stroke-width:4px}\
 .title{font-size:15px;font-weight:600}.small{font-size:12px;fill:#59636e}\
 .strong{font-weight:600;fill:#c2410c}\
 .card{fill:#fff;stroke:#d1d9e0}.bar{fill:#9fb3c8}.unlike{fill:#dbe2ea}.ours{fill:#ea580c}\
@@ -120,7 +120,7 @@ text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:
 .line{fill:none;stroke-width:1.5}.l0{stroke:#ea580c;stroke-width:3}.l1{stroke:#2563eb}.l2{stroke:#0d9488}\
 .l3{stroke:#7c3aed}.l4{stroke:#64748b}.l5{stroke:#a16207}\
 .d0{fill:#ea580c}.d1{fill:#2563eb}.d2{fill:#0d9488}.d3{fill:#7c3aed}.d4{fill:#64748b}.d5{fill:#a16207}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9da7b3}.strong{fill:#fb923c}\
+@media(prefers-color-scheme:dark){text{fill:#e6edf3;stroke:#161b22}.small{fill:#9da7b3}.strong{fill:#fb923c}\
 .card{fill:#161b22;stroke:#30363d}.bar{fill:#5b7083}.unlike{fill:#343f4b}.whisker{stroke:#e6edf3}\
 .grid{stroke:#262d36}.one{stroke:#9da7b3}.cut{stroke:#161b22}\
 .l1{stroke:#60a5fa}.l2{stroke:#2dd4bf}.l3{stroke:#a78bfa}.l4{stroke:#94a3b8}.l5{stroke:#eab308}\
