@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use crate::Outcome;
 use crate::command::CommandLine;
+use crate::steps::Step;
 use crate::table::LOOM;
 use crate::workspace::Workspace;
 
@@ -50,18 +51,27 @@ struct Model {
     executions: u64,
 }
 
-fn run_one(workspace: &Workspace, package: &str) -> Result<Models, Box<dyn Error>> {
+/// That the models compile, as a step among others: they take too long to run each time.
+pub fn check_step(workspace: &Workspace) -> Step {
+    let packages = LOOM.iter().flat_map(|name| ["-p", name]);
+    let line = CommandLine::cargo(&workspace.root, ["check", "--lib", "--profile", "test"]);
+    Step::command(with_models(workspace, line.and(packages)))
+}
+
+/// The same command for code that has the models.
+fn with_models(workspace: &Workspace, line: CommandLine) -> CommandLine {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let target = workspace.target.join("loom");
+    line.with_env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start())
+        .with_env("CARGO_TARGET_DIR", target.display().to_string())
+}
+
+fn run_one(workspace: &Workspace, package: &str) -> Result<Models, Box<dyn Error>> {
     let line = CommandLine::cargo(
         &workspace.root,
         ["test", "--release", "-p", package, "--lib"],
-    )
-    .and(["loom", "--", "--nocapture"])
-    .with_env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start())
-    .with_env(
-        "CARGO_TARGET_DIR",
-        workspace.target.join("loom").display().to_string(),
     );
+    let line = with_models(workspace, line.and(["loom", "--", "--nocapture"]));
     println!("{line}");
     let mut explored = Vec::new();
     let status = line.each_line(|line| {

@@ -43,7 +43,7 @@ enum Command {
     /// Format, layers, clippy, all tests, conformance, instructions: before every commit (a few minutes)
     ///
     /// Runs what CI runs, in the same order: rustfmt, the layers of the crate graph, clippy with
-    /// warnings as errors, every test and documentation example, the traces of asyncio, and the gate
+    /// warnings as errors, every test and documentation example, whether the loom models compile, the traces of asyncio, and the gate
     /// that counts instructions (`bench --gate`), which is skipped without valgrind, or with another
     /// compiler than that of benches/instructions.txt. Stops at the first failure and says which
     /// command repeats it. The first run compiles everything and takes some minutes, a later one less.

@@ -3,7 +3,7 @@
 use crate::command::CommandLine;
 use crate::steps::Step;
 use crate::workspace::Workspace;
-use crate::{bench, conformance, layers};
+use crate::{bench, conformance, layers, loom};
 
 /// The steps, the quick ones that fail often first.
 pub fn steps(workspace: &Workspace) -> Vec<Step> {
@@ -15,6 +15,7 @@ pub fn steps(workspace: &Workspace) -> Vec<Step> {
         Step::new("cargo xtask layers", move || layers::passes(&own)),
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]),
         cargo(&["test"]),
+        loom::check_step(workspace),
     ];
     steps.push(conformance::step(workspace));
     steps.push(bench::gate_step(workspace));

@@ -83,7 +83,7 @@ fn word(payload: u64) -> Item {
 }
 
 fn word_of(payload: u64) -> ClientWord {
-    ClientId(0).word(payload)
+    ClientId::from_index(0).word(payload)
 }
 
 fn payload(item: &Item) -> u64 {
