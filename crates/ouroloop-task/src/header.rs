@@ -24,7 +24,8 @@ use ouroloop_core::PanicPayload;
 use crate::blocks::Kind;
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
-use crate::pool::{NIL, prefetch};
+use crate::node::Ends;
+use crate::pool::prefetch;
 use crate::resource::ResourceState;
 use crate::task_cell::{ErrorCheck, TaskHead, TaskInfo};
 use crate::task_ref::FutureRef;
@@ -34,7 +35,7 @@ use crate::tasks::Tasks;
 ///
 /// # Invariants
 ///
-/// - `first..last` is the list of those to tell, in the order in which they asked; it is empty
+/// - `told` is the list of those to tell, in the order in which they asked; it is empty
 ///   from the moment that `DONE` is set and the list was fired.
 /// - `CANCELLED` implies `ENDED_CANCELLED`, and that implies `DONE`.
 pub(crate) struct Header {
@@ -42,8 +43,7 @@ pub(crate) struct Header {
     /// Dropped after the rest of the cell, by [`CellRef`]'s drop.
     tasks: ManuallyDrop<Rc<Tasks>>,
     refs: Cell<u32>,
-    pub(crate) first: Cell<u32>,
-    pub(crate) last: Cell<u32>,
+    pub(crate) told: Ends,
     flags: Cell<u32>,
 }
 
@@ -231,8 +231,7 @@ impl CellRef {
             vtable: VtableOf::<C>::VTABLE,
             tasks: ManuallyDrop::new(tasks),
             refs: Cell::new(refs),
-            first: Cell::new(NIL),
-            last: Cell::new(NIL),
+            told: Ends::new(),
             flags: Cell::new(flags),
         };
         // SAFETY: the block fits the type, which begins with a header, and nobody else has it.

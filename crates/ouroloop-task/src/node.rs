@@ -23,7 +23,7 @@ use std::task::Waker;
 use ouroloop_core::{Context, LoopRef};
 
 use crate::error::Cancelled;
-use crate::header::{CellRef, ENDED_CANCELLED, Header};
+use crate::header::{CellRef, ENDED_CANCELLED};
 use crate::pool::{Entry, Key, NIL, Pool};
 use crate::resource::Resource;
 use crate::scope::ScopeRecord;
@@ -71,6 +71,21 @@ const HAS_REQUEST: u32 = 1 << 6;
 const QUEUED: u32 = 1 << 7;
 /// One word of a timer that is in the ready queue, and was called off since: above this bit they are counted.
 const STALE: u32 = 1 << 16;
+
+/// The ends of a list of nodes: of those that something tells, or of a queue of waiters.
+pub(crate) struct Ends {
+    pub(crate) first: Cell<u32>,
+    pub(crate) last: Cell<u32>,
+}
+
+impl Ends {
+    pub(crate) const fn new() -> Ends {
+        Ends {
+            first: Cell::new(NIL),
+            last: Cell::new(NIL),
+        }
+    }
+}
 
 /// A request to cancel, and the scope at which it was directed; of several, the outermost.
 #[derive(Clone)]
@@ -447,7 +462,7 @@ impl Pool<Node> {
             false => None,
         };
         if let (Some(target), 0) = (&target, flags & FIRED) {
-            self.unlink(target, node);
+            self.unlink(&target.told, node);
         }
         let resource = match flags & HAS_RESOURCE != 0 {
             true => node.resource.take(),
@@ -461,30 +476,30 @@ impl Pool<Node> {
         drop((target, resource, rest));
     }
 
-    /// Appends a node to the list of those that `header` tells.
+    /// Appends a node to a list.
     #[inline]
-    pub(crate) fn link(&self, header: &Header, index: u32, node: &Node) {
-        let last = header.last.get();
+    pub(crate) fn link(&self, list: &Ends, index: u32, node: &Node) {
+        let last = list.last.replace(index);
         node.prev.set(last);
         node.next.set(NIL);
         if last == NIL {
-            header.first.set(index);
+            list.first.set(index);
         } else {
             self.at(last).next.set(index);
         }
-        header.last.set(index);
     }
 
+    /// Takes a node out of the list that it is in.
     #[inline]
-    pub(crate) fn unlink(&self, header: &Header, node: &Node) {
+    pub(crate) fn unlink(&self, list: &Ends, node: &Node) {
         let (prev, next) = (node.prev.get(), node.next.get());
         if prev == NIL {
-            header.first.set(next);
+            list.first.set(next);
         } else {
             self.at(prev).next.set(next);
         }
         if next == NIL {
-            header.last.set(prev);
+            list.last.set(prev);
         } else {
             self.at(next).prev.set(prev);
         }

@@ -638,7 +638,7 @@ impl<T: 'static> Awaited for PromiseCell<T> {
 impl<T> Drop for PromiseCell<T> {
     fn drop(&mut self) {
         let tasks = self.header.tasks();
-        debug_assert_eq!(self.header.first.get(), NIL, "who waits keeps it");
+        debug_assert_eq!(self.header.told.first.get(), NIL, "who waits keeps it");
         if self.header.has(UNREAD) {
             let context =
                 ouroloop_core::ExceptionContext::new("Promise exception was never retrieved")

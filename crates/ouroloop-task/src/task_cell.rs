@@ -422,7 +422,7 @@ where
     #[inline]
     fn drop(&mut self) {
         let TaskHead { header, info } = &self.head;
-        debug_assert_eq!(header.first.get(), NIL, "who waits keeps it");
+        debug_assert_eq!(header.told.first.get(), NIL, "who waits keeps it");
         let flags = header.flags();
         if flags & UNREAD != 0 {
             let report = ExceptionContext::new("Task exception was never retrieved");

@@ -159,7 +159,7 @@ impl FutureRef {
         let (key, node) = tasks.nodes.insert();
         node.begin_own();
         node.tell_other(callback);
-        tasks.nodes.link(cell, key.index(), node);
+        tasks.nodes.link(&cell.told, key.index(), node);
         CallbackId {
             node: key,
             owner: self.address(),
@@ -178,7 +178,7 @@ impl FutureRef {
         let Some(node) = nodes.get(id.node).filter(is_it) else {
             return 0;
         };
-        nodes.unlink(&self.0, node);
+        nodes.unlink(&self.0.told, node);
         nodes.end(id.node, node);
         1
     }

@@ -371,12 +371,12 @@ impl Tasks {
     pub(crate) fn fire_all(&self, done: &CellRef) {
         debug_assert!(done.done());
         loop {
-            let index = done.first.get();
+            let index = done.told.first.get();
             if index == NIL {
                 return;
             }
             let node = self.nodes.at(index);
-            self.nodes.unlink(done, node);
+            self.nodes.unlink(&done.told, node);
             match node.fire() {
                 Wake::Task(root) => self.wake(root),
                 Wake::Nobody => {}

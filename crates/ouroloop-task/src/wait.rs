@@ -99,7 +99,7 @@ impl Wait {
             Some(waker) => node.tell_other(OtherWake::Waker(waker)),
         };
         node.polled_in.set(tasks.current_step());
-        tasks.nodes.link(&self.target, key.index(), node);
+        tasks.nodes.link(&self.target.told, key.index(), node);
         tasks
             .scopes
             .link_wait(&tasks.nodes, tasks.current(), key.index(), node);

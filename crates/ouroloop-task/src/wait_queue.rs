@@ -46,7 +46,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::event_loop::running_tasks_to_wait;
-use crate::node::{Node, Wake};
+use crate::node::{Ends, Node, Wake};
 use crate::pool::{Key, NIL};
 use crate::resource::Resource;
 use crate::tasks::Tasks;
@@ -144,8 +144,7 @@ pub struct WaitQueue {
 /// The waiters of one loop.
 struct List {
     tasks: RefCell<Option<Rc<Tasks>>>,
-    first: Cell<u32>,
-    last: Cell<u32>,
+    ends: Ends,
     /// The first node that may be waiting.
     cursor: Cell<u32>,
     /// The first node that may be not cancelled.
@@ -168,7 +167,7 @@ impl WaitQueue {
 
     /// Chooses the first waiter; nothing if its turn has come already, or it is cancelled.
     pub fn choose_first(&self) -> bool {
-        match self.earliest(|list| list.first.get()) {
+        match self.earliest(|list| list.ends.first.get()) {
             Some((list, first)) => list.choose(first),
             None => false,
         }
@@ -188,7 +187,7 @@ impl WaitQueue {
     /// Takes waiters out from the front up to the first that still waits, and chooses that.
     #[inline]
     pub fn pop_next(&self) -> bool {
-        while let Some((list, first)) = self.earliest(|list| list.first.get()) {
+        while let Some((list, first)) = self.earliest(|list| list.ends.first.get()) {
             if list.pop(first) {
                 return true;
             }
@@ -281,8 +280,7 @@ impl List {
     const fn new() -> List {
         List {
             tasks: RefCell::new(None),
-            first: Cell::new(NIL),
-            last: Cell::new(NIL),
+            ends: Ends::new(),
             cursor: Cell::new(NIL),
             live_from: Cell::new(NIL),
             linked: Cell::new(0),
@@ -368,13 +366,7 @@ impl List {
 
     #[inline]
     fn link(&self, tasks: &Tasks, index: u32, node: &Node) {
-        let last = self.last.replace(index);
-        node.prev.set(last);
-        node.next.set(NIL);
-        match last {
-            NIL => self.first.set(index),
-            last => tasks.nodes.at(last).next.set(index),
-        }
+        tasks.nodes.link(&self.ends, index, node);
         if self.cursor.get() == NIL {
             self.cursor.set(index);
         }
@@ -386,15 +378,8 @@ impl List {
 
     #[inline]
     fn unlink(&self, tasks: &Tasks, index: u32, node: &Node) {
-        let (prev, next) = (node.prev.get(), node.next.get());
-        match prev {
-            NIL => self.first.set(next),
-            prev => tasks.nodes.at(prev).next.set(next),
-        }
-        match next {
-            NIL => self.last.set(prev),
-            next => tasks.nodes.at(next).prev.set(prev),
-        }
+        let next = node.next.get();
+        tasks.nodes.unlink(&self.ends, node);
         if self.cursor.get() == index {
             self.cursor.set(next);
         }
@@ -562,7 +547,7 @@ mod tests {
             let list = &self.queue.list;
             let tasks = list.tasks.borrow();
             assert_eq!(tasks.is_some(), list.taken.get() > 0);
-            let (mut index, mut prev, mut count) = (list.first.get(), NIL, 0);
+            let (mut index, mut prev, mut count) = (list.ends.first.get(), NIL, 0);
             let mut serial = None;
             let mut decided = list.cursor.get() != index;
             let mut cancelled = list.live_from.get() != index;
@@ -577,7 +562,7 @@ mod tests {
                 serial = Some(node.serial());
                 (prev, index, count) = (index, node.next.get(), count + 1);
             }
-            assert_eq!((prev, count), (list.last.get(), list.linked.get()));
+            assert_eq!((prev, count), (list.ends.last.get(), list.linked.get()));
             assert!(list.linked.get() <= list.taken.get());
         }
     }
