@@ -20,7 +20,7 @@ mod running;
 mod selector;
 mod timers;
 
-pub use client::Client;
+pub use client::{Client, Turns};
 pub use clock::{Clock, Lateness, VirtualClock};
 pub use context::{
     Context, ContextToken, ContextVar, copy_context, has_context, snapshot_context, swap_context,

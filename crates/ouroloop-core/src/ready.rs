@@ -1,34 +1,39 @@
 //! The ready queue: what runs in the next batch, first come, first served.
 //!
-//! A ring of words. A word of a client is there as it is; a callback is a mark, and waits in a
-//! queue of its own: the marks and the callbacks are in the same order, so the mark that comes up
-//! stands for the callback in front. So the many words cost a load and a store, and dropping or
+//! A ring of words, and behind it, when there are very many, a queue for the rest. A word of a client is there as it
+//! is; a callback is a mark, and waits in a queue of its own: the marks and the callbacks are in the same order, so the
+//! mark that comes up stands for the callback in front. So the many words cost a load and a store, and dropping or
 //! moving one means nothing.
 //!
 //! # Invariants
 //!
-//! - Positions count up for ever; the entries are those from `head` to `tail`, and the one at
-//!   `position` is in the slot of that number modulo the length of the ring, a power of two or zero.
-//! - There are as many marks in the ring as there are callbacks, except between the two halves of
-//!   a push or a pop, where no user code runs.
-//! - A closed queue is empty, and has no ring: whatever is pushed finds no room.
+//! - Positions count up for ever; the entries are those from `head` to `tail`. The one at `position` is in the slot of
+//!   that number modulo the length of the ring if it is among the first so many; the others are in `rest`.
+//! - There are as many marks as there are callbacks, except between the two halves of a push or a pop, where no user
+//!   code runs.
+//! - A closed queue is empty, and takes nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::ClientWord;
 use crate::handle::Scheduled;
+use crate::{ClientId, ClientWord};
 
 /// The queue. No borrow of it outlives a method, and no user code runs inside one.
-#[derive(Default)]
 pub(crate) struct ReadyQueue {
-    slots: RefCell<Box<[Cell<ClientWord>]>>,
+    ring: Box<Ring>,
+    rest: RefCell<VecDeque<ClientWord>>,
     head: Cell<usize>,
     tail: Cell<usize>,
     callbacks: RefCell<VecDeque<Rc<dyn Scheduled>>>,
     closed: Cell<bool>,
 }
+
+type Ring = [Cell<ClientWord>; RING];
+
+/// A power of two. A fixed length spares each push and pop the look at it.
+const RING: usize = 1024;
 
 /// What stands in the ring for a callback.
 pub(crate) const CALLBACK: ClientWord = ClientWord::of_loop(0);
@@ -36,25 +41,39 @@ pub(crate) const CALLBACK: ClientWord = ClientWord::of_loop(0);
 /// What is never in the ring.
 pub(crate) const NOTHING: ClientWord = ClientWord::of_loop(1);
 
-const CAPACITY_MIN: usize = 64;
+impl Default for ReadyQueue {
+    fn default() -> ReadyQueue {
+        let ring: Box<[_]> = (0..RING).map(|_| Cell::new(NOTHING)).collect();
+        ReadyQueue {
+            ring: ring.try_into().expect("it has that length"),
+            rest: RefCell::default(),
+            head: Cell::new(0),
+            tail: Cell::new(0),
+            callbacks: RefCell::default(),
+            closed: Cell::new(false),
+        }
+    }
+}
 
 impl ReadyQueue {
     /// Appends a word; ignores it if the queue is closed.
     #[inline]
     pub(crate) fn push_word(&self, word: ClientWord) {
-        let slots = self.slots.borrow();
-        let tail = self.tail.get();
-        let has_room = tail.wrapping_sub(self.head.get()) < slots.len();
-        match slots.get(index(tail, slots.len())) {
-            Some(slot) if has_room => {
-                slot.set(word);
-                self.tail.set(tail.wrapping_add(1));
-            }
-            _ => {
-                drop(slots);
-                self.make_room_and_push(word);
-            }
+        if self.closed.get() {
+            return;
         }
+        let tail = self.tail.get();
+        if tail.wrapping_sub(self.head.get()) < RING {
+            self.slot(tail).set(word);
+        } else {
+            self.push_to_rest(word);
+        }
+        self.tail.set(tail.wrapping_add(1));
+    }
+
+    #[cold]
+    fn push_to_rest(&self, word: ClientWord) {
+        self.rest.borrow_mut().push_back(word);
     }
 
     /// Appends a callback; drops it if the queue is closed.
@@ -71,25 +90,56 @@ impl ReadyQueue {
     /// [`pop_callback`](Self::pop_callback) at once.
     #[inline]
     pub(crate) fn pop_word(&self, end: usize) -> Option<ClientWord> {
-        let head = self.head.get();
-        if head == end {
-            return None;
-        }
-        let slots = self.slots.borrow();
-        let word = slots.get(index(head, slots.len()))?.get();
-        self.head.set(head.wrapping_add(1));
+        let word = self.first_word(end)?;
+        self.drop_first();
         Some(word)
     }
 
-    /// The entry that has so many ahead of it, if it is before `end`.
+    /// The same, if it is a word of this client.
     #[inline]
-    pub(crate) fn peek_word(&self, ahead: usize, end: usize) -> Option<ClientWord> {
-        if self.len_until(end) <= ahead {
+    pub(crate) fn pop_word_of(&self, client: ClientId, end: usize) -> Option<ClientWord> {
+        let word = self.first_word(end)?;
+        if !word.is_of(client) {
             return None;
         }
-        let slots = self.slots.borrow();
-        let position = self.head.get().wrapping_add(ahead);
-        Some(slots.get(index(position, slots.len()))?.get())
+        self.drop_first();
+        Some(word)
+    }
+
+    /// The first entry, if it is before `end`.
+    #[inline]
+    pub(crate) fn first_word(&self, end: usize) -> Option<ClientWord> {
+        let head = self.head.get();
+        (head != end).then(|| self.slot(head).get())
+    }
+
+    #[inline]
+    fn drop_first(&self) {
+        let head = self.head.get();
+        self.head.set(head.wrapping_add(1));
+        if self.tail.get().wrapping_sub(head) > RING {
+            self.move_up(self.slot(head));
+        }
+    }
+
+    /// Moves the first of the rest into the ring, where a slot is free.
+    #[cold]
+    fn move_up(&self, slot: &Cell<ClientWord>) {
+        if let Some(word) = self.rest.borrow_mut().pop_front() {
+            slot.set(word);
+        }
+    }
+
+    /// The entry that has so many ahead of it, if it is before `end`, and one of the first in the queue.
+    #[inline]
+    pub(crate) fn peek_word(&self, ahead: usize, end: usize) -> Option<ClientWord> {
+        let is_there = ahead < self.len_until(end).min(RING);
+        is_there.then(|| self.slot(self.head.get().wrapping_add(ahead)).get())
+    }
+
+    #[inline]
+    fn slot(&self, position: usize) -> &Cell<ClientWord> {
+        &self.ring[position % RING]
     }
 
     #[inline]
@@ -99,22 +149,35 @@ impl ReadyQueue {
 
     /// Makes the entry that has `before` ahead of it the first; the others keep their order.
     pub(crate) fn bring_to_front(&self, before: usize) {
-        let slots = self.slots.borrow();
-        let slot = |nth| &slots[index(self.head.get().wrapping_add(nth), slots.len())];
-        let chosen = slot(before).get();
-        if chosen == CALLBACK {
-            let marks_before = (0..before)
-                .filter(|&nth| slot(nth).get() == CALLBACK)
+        if before == 0 {
+            return;
+        }
+        let head = self.head.get();
+        let mut rest = self.rest.borrow_mut();
+        let mut all: Vec<ClientWord> = Vec::with_capacity(before + 1);
+        for nth in 0..=before {
+            all.push(match nth.checked_sub(RING) {
+                None => self.slot(head.wrapping_add(nth)).get(),
+                Some(nth) => rest[nth],
+            });
+        }
+        if all[before] == CALLBACK {
+            let marks_before = all[..before]
+                .iter()
+                .filter(|&&word| word == CALLBACK)
                 .count();
             let mut callbacks = self.callbacks.borrow_mut();
             if let Some(callback) = callbacks.remove(marks_before) {
                 callbacks.push_front(callback);
             }
         }
-        for nth in (0..before).rev() {
-            slot(nth + 1).set(slot(nth).get());
+        all.rotate_right(1);
+        for (nth, word) in all.into_iter().enumerate() {
+            match nth.checked_sub(RING) {
+                None => self.slot(head.wrapping_add(nth)).set(word),
+                Some(nth) => rest[nth] = word,
+            }
         }
-        slot(0).set(chosen);
     }
 
     /// The position behind the last entry.
@@ -150,32 +213,9 @@ impl ReadyQueue {
     pub(crate) fn close(&self) -> VecDeque<Rc<dyn Scheduled>> {
         self.closed.set(true);
         self.head.set(self.tail.get());
-        self.slots.take();
+        self.rest.take();
         self.callbacks.take()
     }
-
-    #[cold]
-    fn make_room_and_push(&self, word: ClientWord) {
-        if self.closed.get() {
-            return;
-        }
-        let before = self.slots.take();
-        let capacity = (before.len() * 2).max(CAPACITY_MIN);
-        let slots: Box<[_]> = (0..capacity).map(|_| Cell::new(CALLBACK)).collect();
-        let mut position = self.head.get();
-        while position != self.tail.get() {
-            slots[index(position, capacity)].set(before[index(position, before.len())].get());
-            position = position.wrapping_add(1);
-        }
-        self.slots.replace(slots);
-        self.push_word(word);
-    }
-}
-
-/// Where in a ring of this length an entry lies: outside of it, if it has no length.
-#[inline]
-fn index(position: usize, len: usize) -> usize {
-    position & len.wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -183,7 +223,6 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
-    use crate::ClientId;
     use crate::handle::HandleCell;
 
     fn word(payload: u64) -> ClientWord {
@@ -199,15 +238,15 @@ mod tests {
     }
 
     #[test]
-    fn entries_keep_their_order_while_the_ring_grows_and_turns() {
+    fn entries_keep_their_order_in_the_ring_and_behind_it() {
         let queue = ReadyQueue::default();
         let (mut pushed, mut popped) = (0, 0);
         for round in 0..300 {
-            for _ in 0..round % 7 * 5 {
+            for _ in 0..round % 7 * 50 {
                 queue.push_word(word(pushed));
                 pushed += 1;
             }
-            for _ in 0..round % 5 * 4 {
+            for _ in 0..round % 5 * 65 {
                 if let Some(payload) = pop(&queue) {
                     assert_eq!(payload, popped);
                     popped += 1;
@@ -215,7 +254,7 @@ mod tests {
             }
             assert_eq!(queue.len() as u64, pushed - popped);
         }
-        assert!(queue.len() > CAPACITY_MIN, "it has grown");
+        assert!(queue.len() > RING, "not all are in the ring");
         while let Some(payload) = pop(&queue) {
             assert_eq!(payload, popped);
             popped += 1;
@@ -277,6 +316,18 @@ mod tests {
             expected.insert(0, front);
             assert_eq!(names, expected);
         }
+    }
+
+    #[test]
+    fn an_entry_behind_the_ring_comes_to_the_front() {
+        let queue = ReadyQueue::default();
+        let len = RING as u64 + 10;
+        (0..len).for_each(|payload| queue.push_word(word(payload)));
+        queue.bring_to_front(RING + 5);
+        let left: Vec<_> = std::iter::from_fn(|| pop(&queue)).collect();
+        let chosen = RING as u64 + 5;
+        let others = (0..len).filter(|payload| *payload != chosen);
+        assert!(left.into_iter().eq(std::iter::once(chosen).chain(others)));
     }
 
     #[test]

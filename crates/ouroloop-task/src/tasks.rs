@@ -13,18 +13,18 @@
 //!   foreign waker.
 //! - `current` is the innermost scope that is being polled, and `current_root` the root of its task.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
-use std::thread;
+use std::task::Waker;
 
 use ouroloop_core::{
     Client, ClientId, ClientWord, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload,
-    running_loop_id, swap_context, with_running,
+    Turns, running_loop_id, swap_context, with_running,
 };
 use slab::Slab;
 
@@ -32,8 +32,8 @@ use crate::blocks::Blocks;
 use crate::builder::TaskFactory;
 use crate::cancel::AskStack;
 use crate::error::TaskError;
-use crate::header::{BUSY, CellRef, UNREPORTED};
-use crate::node::{DoneCallback, Node, OtherWake, Wake};
+use crate::header::{BUSY, CellRef, Polled, TaskCellRef, UNREPORTED};
+use crate::node::{DoneCallback, Node, OtherWake};
 use crate::pool::{Key, NIL, Pool};
 use crate::remote::SetRemotely;
 use crate::scope::{
@@ -58,7 +58,7 @@ pub(crate) struct Tasks {
     pub(crate) blocks: Blocks,
     current: Cell<Key>,
     current_root: Cell<Key>,
-    /// How many steps there were, and which of them is under way.
+    /// How many steps there were, and which of them is under way, or was last.
     steps: Cell<u32>,
     current_step: Cell<u32>,
     last_id: Cell<u64>,
@@ -66,7 +66,8 @@ pub(crate) struct Tasks {
     number: u64,
     /// The promises that other threads may set.
     remotes: RefCell<Slab<Box<dyn SetRemotely>>>,
-    pub(crate) factory: RefCell<Option<TaskFactory>>,
+    factory: RefCell<Option<TaskFactory>>,
+    has_factory: Cell<bool>,
     pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
     /// Callbacks that await their drop. One may own what others were added to, and so on: a queue instead of recursion
     /// keeps the stack flat.
@@ -124,6 +125,7 @@ impl Tasks {
             number: NUMBER.replace(NUMBER.get() + 1),
             remotes: RefCell::new(Slab::new()),
             factory: RefCell::new(None),
+            has_factory: Cell::new(false),
             ask_stack: Cell::new(None),
             graveyard: RefCell::new(Vec::new()),
             digging: Cell::new(false),
@@ -179,7 +181,14 @@ impl Tasks {
 
     #[inline]
     pub(crate) fn has_factory(&self) -> bool {
-        self.factory.borrow().is_some()
+        self.has_factory.get()
+    }
+
+    pub(crate) fn set_factory(&self, factory: Option<TaskFactory>) {
+        self.has_factory.set(factory.is_some());
+        let before = self.factory.replace(factory);
+        // Anybody's code.
+        drop(before);
     }
 
     /// What has a say in how tasks are made. It is called with nothing borrowed.
@@ -271,7 +280,10 @@ impl Tasks {
 
     #[inline]
     pub(crate) fn current_step(&self) -> u32 {
-        self.current_step.get()
+        match self.current_root.get().is_none() {
+            true => 0,
+            false => self.current_step.get(),
+        }
     }
 
     #[inline]
@@ -279,7 +291,7 @@ impl Tasks {
         self.current.replace(scope)
     }
 
-    pub(crate) fn current_cell(&self) -> Option<CellRef> {
+    pub(crate) fn current_cell(&self) -> Option<TaskCellRef> {
         self.cell_of(self.current_root.get())
     }
 
@@ -302,12 +314,12 @@ impl Tasks {
         Some(self.current_cell()?.info().id)
     }
 
-    pub(crate) fn cell_of(&self, root: Key) -> Option<CellRef> {
+    pub(crate) fn cell_of(&self, root: Key) -> Option<TaskCellRef> {
         self.scopes.get(root)?.cell()
     }
 
     /// All tasks that are not done, oldest first.
-    pub(crate) fn all(&self) -> Vec<CellRef> {
+    pub(crate) fn all(&self) -> Vec<TaskCellRef> {
         let mut all: Vec<_> = self
             .scopes
             .keys()
@@ -377,15 +389,14 @@ impl Tasks {
             }
             let node = self.nodes.at(index);
             self.nodes.unlink(&done.told, node);
-            match node.fire() {
-                Wake::Task(root) => self.wake(root),
-                Wake::Nobody => {}
-                Wake::Other(whom) => {
-                    if let OtherWake::Callback(_) = whom {
-                        self.nodes.end(self.nodes.key_at(index), node);
-                    }
-                    self.tell(whom, Some(done));
+            let root = node.fire();
+            if !root.is_none() {
+                self.wake(root);
+            } else if let Some(whom) = node.take_other_wake() {
+                if let OtherWake::Callback(_) = whom {
+                    self.nodes.end(self.nodes.key_at(index), node);
                 }
+                self.tell(whom, Some(done));
             }
         }
     }
@@ -415,10 +426,11 @@ impl Tasks {
     /// Tells whom a wait tells that is its own promise.
     #[inline]
     pub(crate) fn fire(&self, node: &Node) {
-        match node.fire() {
-            Wake::Task(root) => self.wake(root),
-            Wake::Nobody => {}
-            Wake::Other(whom) => self.tell(whom, None),
+        let root = node.fire();
+        if !root.is_none() {
+            self.wake(root);
+        } else if let Some(whom) = node.take_other_wake() {
+            self.tell(whom, None);
         }
     }
 
@@ -489,6 +501,7 @@ impl Tasks {
         self.current_step.set(step);
         self.current_word.set(word);
         self.woke_itself.set(false);
+        let mut panic = None;
         // The drop of this waker does nothing.
         let waker = ManuallyDrop::new(waker::of(word));
         let polled = {
@@ -498,34 +511,48 @@ impl Tasks {
             // stepping.
             let cell = unsafe { record.lent_cell() };
             self.inside(root, cell.info(), || {
-                catch_unwind(AssertUnwindSafe(|| cell.poll_task(&waker)))
+                catch_unwind(AssertUnwindSafe(|| cell.poll(&waker))).unwrap_or_else(|payload| {
+                    panic = Some(payload);
+                    Polled::Panicked
+                })
             })
         };
         self.current_word.set(0);
-        self.current_step.set(0);
-        let odd = record.has(MARKED | MUST_CANCEL) || self.closed.get();
+        let odd = record.has(MARKED | MUST_CANCEL | ASKED | CANCEL_PENDING) || self.closed.get();
         match polled {
-            Ok(Poll::Pending) if !odd => self.suspend(root, record),
-            Ok(Poll::Ready(true)) if !odd => self.finish_with_value(root, record),
-            polled => self.end_step(root, record, polled),
+            Polled::Pending if !odd => self.suspend(root, record),
+            Polled::Value if !odd => self.finish_with_value(root, record),
+            _ => self.end_step(root, record, polled, panic),
         }
     }
 
     /// What came of a step in which something special happened.
     #[cold]
-    fn end_step(&self, root: Key, record: &ScopeRecord, polled: thread::Result<Poll<bool>>) {
+    fn end_step(
+        &self,
+        root: Key,
+        record: &ScopeRecord,
+        polled: Polled,
+        panic: Option<Box<dyn Any + Send>>,
+    ) {
         let cell = record.cell().expect("it is a root");
-        let error = match (polled, record.take_mark()) {
-            // It closed its loop itself, which left it to end here.
-            (Ok(Poll::Pending), None) if self.closed.get() => Some(TaskError::LoopClosed),
-            (Ok(Poll::Pending), None) => return self.suspend(root, record),
+        let mark = record.take_mark();
+        let error = match (panic, mark) {
+            (Some(payload), _) => Some(TaskError::Panicked(PanicPayload::from_payload(payload))),
+            (None, Some(mark)) => Some(TaskError::Cancelled(mark.cancelled)),
+            (None, None) if polled == Polled::Pending => {
+                if !self.closed.get() {
+                    self.suspend(root, record);
+                    return self.suspend_while_asked(root, record.flags());
+                }
+                // It closed its loop itself, which left it to end here.
+                Some(TaskError::LoopClosed)
+            }
             // An error wins over a cancellation that was not delivered; a value does not.
-            (Ok(Poll::Ready(_)), None) => record
+            (None, None) => record
                 .take_must_cancel()
                 .map(|request| TaskError::Cancelled(request.cancelled))
                 .filter(|_| !cell.awaited().ended_in_error()),
-            (Ok(_), Some(mark)) => Some(TaskError::Cancelled(mark.cancelled)),
-            (Err(payload), _) => Some(TaskError::Panicked(PanicPayload::from_payload(payload))),
         };
         self.finish(root, &cell, error);
     }
@@ -563,7 +590,7 @@ impl Tasks {
         self.current.set(scope);
     }
 
-    #[inline]
+    #[inline(always)]
     fn suspend(&self, root: Key, record: &ScopeRecord) {
         let flags = record.flags() & !RUNNING;
         if flags & WOKEN != 0 || self.woke_itself.get() {
@@ -572,12 +599,8 @@ impl Tasks {
         } else {
             record.set_flags(flags);
         }
-        if flags & (ASKED | CANCEL_PENDING) != 0 {
-            self.suspend_while_asked(root, flags);
-        }
     }
 
-    #[cold]
     fn suspend_while_asked(&self, root: Key, flags: u32) {
         if flags & ASKED != 0 {
             self.redirect_what_was_missed(root);
@@ -588,7 +611,7 @@ impl Tasks {
     }
 
     /// Ends a task with the value that its poll has stored, and that cannot count as an error.
-    #[inline]
+    #[inline(always)]
     fn finish_with_value(&self, root: Key, record: &ScopeRecord) {
         let Some(cell) = record.take_cell() else {
             return;
@@ -596,19 +619,21 @@ impl Tasks {
         cell.finish(None, false);
         cell.info().last_count.set(record.count.get());
         self.scopes.close(&self.nodes, root, record);
-        self.fire_all(&cell);
+        if cell.told.first.get() != NIL {
+            self.fire_all(&cell);
+        }
     }
 
     /// Ends a task with `error`, or with the value that its poll has stored.
-    fn finish(&self, root: Key, cell: &CellRef, error: Option<TaskError>) {
+    fn finish(&self, root: Key, cell: &TaskCellRef, error: Option<TaskError>) {
         if cell.has(BUSY) {
             // The loop is being closed by the task itself, whose poll or end goes on after this.
             return;
         }
         let dropped = match error {
-            None => cell.end_task(None),
+            None => cell.end(None),
             // Its destructors run as a `finally` does.
-            error => self.inside(root, cell.info(), || cell.end_task(error)),
+            error => self.inside(root, cell.info(), || cell.end(error)),
         };
         if let Some(record) = self.scopes.get(root) {
             cell.info().last_count.set(record.count.get());
@@ -620,6 +645,66 @@ impl Tasks {
             self.report(report, cell.info());
         }
         self.fire_all(cell);
+    }
+
+    /// The turn of a word.
+    #[inline(always)]
+    fn take_turn(&self, payload: u64) {
+        if payload & KIND == STEP {
+            return self.step(Key::from_word(payload));
+        }
+        self.take_other_turn(payload);
+    }
+
+    fn take_other_turn(&self, payload: u64) {
+        let key = Key::from_word(payload);
+        match payload & KIND {
+            FIRE => self.fire_by_timer(key),
+            EXPIRE => self.expire(key),
+            _ => self.settle((payload & !KIND) as usize),
+        }
+    }
+
+    /// Has loaded what the next turns need.
+    #[inline]
+    fn look_ahead(&self, turns: &Turns<'_>) {
+        if let Some(payload) = turns.peek(FAR_AHEAD - 1) {
+            self.prefetch_far(payload);
+        }
+        if let Some(payload) = turns.peek(NEAR_AHEAD - 1) {
+            self.prefetch_near(payload);
+        }
+    }
+
+    /// What is found by the word alone.
+    #[inline]
+    fn prefetch_far(&self, payload: u64) {
+        let index = Key::from_word(payload).index();
+        match payload & KIND {
+            STEP => drop(self.scopes.prefetch(index)),
+            FIRE => drop(self.nodes.prefetch(index)),
+            _ => {}
+        }
+    }
+
+    /// What that points at.
+    #[inline]
+    fn prefetch_near(&self, payload: u64) {
+        let index = Key::from_word(payload).index();
+        match payload & KIND {
+            STEP => {
+                if let Some(record) = self.scopes.get_at(index) {
+                    record.prefetch_cell();
+                    self.nodes.prefetch(record.first_wait.get());
+                }
+            }
+            FIRE => {
+                if let Some(node) = self.nodes.get_at(index) {
+                    self.scopes.prefetch(node.told_task().index());
+                }
+            }
+            _ => {}
+        }
     }
 
     // -- reports ----------------------------------------------------------------
@@ -652,47 +737,36 @@ impl Tasks {
 /// From how many tasks on not all of them are in the nearest caches.
 const PREFETCH_MIN: usize = 2048;
 
+/// How many entries ahead of its turn what a word needs is loaded from memory, which takes about as long as a few turns:
+/// first what is found by the word alone, then what that points at.
+const FAR_AHEAD: usize = 8;
+const NEAR_AHEAD: usize = 4;
+
 impl Client for Tasks {
-    #[inline]
     fn run(&self, payload: u64) {
-        let key = Key::from_word(payload);
-        match payload & KIND {
-            STEP if self.current_root.get().is_none() => self.step(key),
+        if self.current_root.get().is_none() {
+            self.take_turn(payload);
+        } else {
             // The loop is entered, and an eager task that no step of it runs has it take one.
-            STEP => self.nested(|| self.step(key)),
-            FIRE => self.fire_by_timer(key),
-            EXPIRE => self.expire(key),
-            _ => self.settle((payload & !KIND) as usize),
+            self.nested(|| self.take_turn(payload));
+        }
+    }
+
+    fn run_all(&self, turns: &mut Turns<'_>) {
+        if !self.current_root.get().is_none() {
+            return turns.for_each(|payload| self.run(payload));
+        }
+        let looks_ahead = self.scopes.len() >= PREFETCH_MIN;
+        while let Some(payload) = turns.next() {
+            if looks_ahead {
+                self.look_ahead(turns);
+            }
+            self.take_turn(payload);
         }
     }
 
     fn posted(&self, payload: u64) {
         self.wake(self.scopes.resolve(payload));
-    }
-
-    fn wants_prefetch(&self) -> bool {
-        self.scopes.len() >= PREFETCH_MIN
-    }
-
-    #[inline]
-    fn prefetch(&self, payload: u64, first: bool) {
-        let index = Key::from_word(payload).index();
-        match payload & KIND {
-            STEP if first => drop(self.scopes.prefetch(index)),
-            STEP => {
-                if let Some(record) = self.scopes.get_at(index) {
-                    record.prefetch_cell();
-                    self.nodes.prefetch(record.first_wait.get());
-                }
-            }
-            FIRE if first => drop(self.nodes.prefetch(index)),
-            FIRE => {
-                if let Some(node) = self.nodes.get_at(index) {
-                    self.scopes.prefetch(node.told_task().index());
-                }
-            }
-            _ => {}
-        }
     }
 
     fn describe(&self, payload: u64) -> String {
@@ -713,7 +787,7 @@ impl Client for Tasks {
     fn close(&self) {
         self.closed.set(true);
         self.contain("Exception while dropping a task factory", || {
-            drop(self.factory.take());
+            self.set_factory(None);
         });
         // One by one, since the drop of one future may end another's last handle.
         for cell in self.all() {

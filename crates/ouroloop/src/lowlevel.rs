@@ -10,7 +10,7 @@
 //! | combinators: cancelling a part of a task | [`Scope`], [`ScopeHandle`] |
 //! | being named in reports of deadlocks | [`Resource`], [`ResourceState`], [`create_future_of`] |
 //! | a loop that was made by hand | [`cancel_all_tasks`] before its close |
-//! | layers above the loop, without an allocation a turn | [`Client`], [`ClientWord`], [`post`], [`LoopAddress`], [`IoSource`] |
+//! | layers above the loop, without an allocation a turn | [`Client`], [`Turns`], [`ClientWord`], [`post`], [`LoopAddress`], [`IoSource`] |
 //! | driving the loop from another one | [`Entered`], and the steps of [`LoopRef`](crate::LoopRef) |
 //! | the running loop, and the current context, at the least cost | [`with_running`], [`running_loop_id`], [`snapshot_context`], [`swap_context`], [`has_context`] |
 //! | knowing a fork, at the least cost | [`process_id`] |

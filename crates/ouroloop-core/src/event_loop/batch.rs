@@ -11,7 +11,7 @@ use super::LoopRef;
 use super::statistics::add;
 use crate::ready::{CALLBACK, NOTHING};
 use crate::{
-    Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, swap_context,
+    Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, Turns, swap_context,
 };
 
 /// What [`LoopRef::set_batch_order`] takes: from how many are left, the index of the one that runs next.
@@ -54,23 +54,6 @@ impl Batch {
             word => Current::Client(word),
         }
     }
-}
-
-/// How many entries ahead of its turn a client hears of a word, first and then once more. Loading from memory takes about
-/// as long as a few turns.
-const FAR_AHEAD: usize = 8;
-const NEAR_AHEAD: usize = 4;
-
-/// Stands for the client when none is known yet.
-struct Nobody;
-
-impl Client for Nobody {
-    fn run(&self, _payload: u64) {}
-    fn posted(&self, _payload: u64) {}
-    fn describe(&self, _payload: u64) -> String {
-        String::new()
-    }
-    fn close(&self) {}
 }
 
 /// What is running, for the report if it panics and for the observer.
@@ -147,16 +130,7 @@ impl LoopRef {
             if inner.watched.get() {
                 self.run_watched(batch);
             } else {
-                let looks_ahead = self.looks_ahead(client.as_ref(), batch);
-                while let Some(word) = match looks_ahead {
-                    false => self.run_while_of::<false>(client.as_ref(), batch),
-                    true => self.run_while_of::<true>(client.as_ref(), batch),
-                } {
-                    client = self.client(word.client()).map(|it| (word.client(), it));
-                    if let Some((_, client)) = &client {
-                        client.run(word.payload());
-                    }
-                }
+                self.run_batch_of(batch, &mut client);
             }
             batch.under_way.set(false);
             if once || inner.stopping.get() {
@@ -165,48 +139,39 @@ impl LoopRef {
         }
     }
 
-    /// Whether the client of most words hears of them before they run.
+    /// Runs the batch to its end. `client` is the one that had its turn last.
     #[inline]
-    fn looks_ahead(&self, client: Option<&(ClientId, Rc<dyn Client>)>, batch: &Batch) -> bool {
-        self.inner().ready.len_until(batch.end.get()) > FAR_AHEAD
-            && client.is_some_and(|(_, client)| client.wants_prefetch())
-    }
-
-    /// Runs the batch until its end, or until a word of another client comes up, which is returned. With `AHEAD` the
-    /// client hears of its words before.
-    #[inline]
-    fn run_while_of<const AHEAD: bool>(
-        &self,
-        client: Option<&(ClientId, Rc<dyn Client>)>,
-        batch: &Batch,
-    ) -> Option<ClientWord> {
+    fn run_batch_of(&self, batch: &Batch, client: &mut Option<(ClientId, Rc<dyn Client>)>) {
         let ready = &self.inner().ready;
         let end = batch.end.get();
-        let (id, client): (_, &dyn Client) = match client {
-            Some((id, client)) => (*id, &**client),
-            None => (ClientId::OF_LOOP, &Nobody),
-        };
-        while let Some(word) = ready.pop_word(end) {
-            batch.current.set(word);
-            if AHEAD {
-                for (ahead, first) in [(FAR_AHEAD, true), (NEAR_AHEAD, false)] {
-                    if let Some(word) = ready
-                        .peek_word(ahead - 1, end)
-                        .filter(|word| word.is_of(id))
-                    {
-                        client.prefetch(word.payload(), first);
+        while let Some(word) = ready.first_word(end) {
+            match client {
+                Some((id, client)) if word.is_of(*id) => {
+                    let mut turns = Turns {
+                        ready,
+                        client: *id,
+                        current: &batch.current,
+                        end,
+                    };
+                    let before = ready.popped();
+                    client.run_all(&mut turns);
+                    if ready.popped() == before {
+                        turns.next().into_iter().for_each(|word| client.run(word));
+                    }
+                }
+                _ if word == CALLBACK => {
+                    ready.pop_word(end);
+                    batch.current.set(word);
+                    self.run_callback(batch);
+                }
+                _ => {
+                    *client = self.client(word.client()).map(|it| (word.client(), it));
+                    if client.is_none() {
+                        ready.pop_word(end);
                     }
                 }
             }
-            if word == CALLBACK {
-                self.run_callback(batch);
-            } else if word.is_of(id) {
-                client.run(word.payload());
-            } else {
-                return Some(word);
-            }
         }
-        None
     }
 
     #[inline]

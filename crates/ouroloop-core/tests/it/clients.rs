@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ouroloop_core::{Client, ClientId, LoopError, LoopRef, post};
+use ouroloop_core::{Client, ClientId, ExceptionContext, LoopError, LoopRef, Turns, post};
 use ouroloop_testkit::{Log, run_iterations};
 
 use crate::support::{on_every_loop, virtual_loop};
@@ -282,21 +282,25 @@ thread_local! {
     static SAID: RefCell<Log> = RefCell::default();
 }
 
-/// Schedules a batch of twelve, and writes down what it hears of them.
-struct Reader {
+/// Takes its words in pairs, but never the one that is alone; and looks at the one that comes two later.
+struct Pairs {
     log: Log,
-    event_loop: LoopRef,
-    id: Cell<Option<ClientId>>,
 }
 
-impl Client for Reader {
+impl Client for Pairs {
     fn run(&self, payload: u64) {
         self.log.say(format!("run{payload}"));
-        let id = self.id.get().expect("registered");
-        match payload {
-            100 => (0..12).for_each(|word| self.event_loop.schedule(id.word(word))),
-            11 => self.event_loop.stop(),
-            _ => {}
+    }
+
+    fn run_all(&self, turns: &mut Turns<'_>) {
+        while let Some(second) = turns.peek(1) {
+            let first = turns.next().expect("it is ahead of the second");
+            assert_eq!(turns.next(), Some(second));
+            self.log.say(format!("pair{first}{second}"));
+            if let Some(third) = turns.peek(1) {
+                self.log.say(format!("then{third}"));
+            }
+            assert!(first != 6, "a panic in the middle");
         }
     }
 
@@ -307,41 +311,38 @@ impl Client for Reader {
     }
 
     fn close(&self) {}
-
-    fn wants_prefetch(&self) -> bool {
-        true
-    }
-
-    fn prefetch(&self, payload: u64, first: bool) {
-        let which = if first { "far" } else { "near" };
-        self.log.say(format!("{which}{payload}"));
-    }
 }
 
 #[test]
-fn a_client_that_wants_to_hears_of_its_words_before_they_run() {
+fn a_client_may_take_the_turns_of_all_its_words_at_once() {
     on_every_loop(|event_loop| {
         let log = Log::default();
-        let reader = Rc::new(Reader {
-            log: log.clone(),
-            event_loop: event_loop.downgrade(),
-            id: Cell::new(None),
-        });
-        let id = event_loop.register_client(reader.clone());
-        reader.id.set(Some(id));
-        event_loop.schedule(id.word(100));
-        event_loop.run_forever().expect("it is stopped");
-        let said = log.take();
-        let lines: Vec<_> = said.split(' ').collect();
-        let place = |line: String| lines.iter().position(|it| **it == line);
-        for word in 0..12 {
-            let ran = place(format!("run{word}")).expect("each runs");
-            // Of the first few of a batch there is no time to hear.
-            for (line, since) in [("near", 5), ("far", 9)] {
-                let heard = place(format!("{line}{word}"));
-                assert_eq!(heard.is_some(), word >= since - 1, "{line}{word}");
-                assert!(heard.is_none_or(|heard| heard < ran));
-            }
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let seen = reports.clone();
+        event_loop.set_exception_handler(Some(Rc::new(move |_, context: &ExceptionContext| {
+            seen.borrow_mut().push(context.source().map(str::to_owned));
+        })));
+        let id = event_loop.register_client(Rc::new(Pairs { log: log.clone() }));
+        let other = event_loop.register_client(Rc::new(Pairs { log: log.clone() }));
+        for payload in 0..5 {
+            event_loop.schedule(id.word(payload));
         }
+        let said = log.clone();
+        event_loop
+            .call_soon(move || said.say("call"))
+            .expect("it is open");
+        event_loop.schedule(id.word(5));
+        event_loop.schedule(other.word(9));
+        for payload in 6..9 {
+            event_loop.schedule(id.word(payload));
+        }
+        event_loop.run_once().expect("it is ready");
+        // What is another's, or a callback's, is not seen; what is not taken has its turn all the same.
+        assert_eq!(
+            log.take(),
+            "pair01 then3 pair23 run4 call run5 run9 pair67 run8"
+        );
+        assert_eq!(*reports.borrow(), [Some("<word 7>".to_owned())]);
+        assert_eq!(event_loop.statistics().callbacks, 11);
     });
 }
