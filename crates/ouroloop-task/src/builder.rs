@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ouroloop_core::{Context, LoopError, running_loop_id, snapshot_context};
 
 use crate::event_loop::running_tasks;
-use crate::header::{CellRef, UNREPORTED};
+use crate::header::{TaskCellRef, UNREPORTED};
 use crate::task::Task;
 use crate::task_cell::{Conclude, Fallibly, Plainly, TaskCell};
 use crate::tasks::{Tasks, too_many_tasks};
@@ -244,7 +244,7 @@ impl TaskBuilder {
             tasks.nested(|| tasks.step(root));
         }
         // SAFETY: the value of such a task is what `C` concludes, and this is its first handle.
-        Ok(unsafe { Task::new(cell) })
+        Ok(unsafe { Task::new(cell.into_cell()) })
     }
 }
 
@@ -263,7 +263,7 @@ where
     }
     let cell = make_cell::<F, Plainly>(tasks, future, snapshot_context(), created_at, true)?;
     // SAFETY: the value of such a task is the output of its future, and this is its first handle.
-    Ok(unsafe { Task::new(cell) })
+    Ok(unsafe { Task::new(cell.into_cell()) })
 }
 
 /// Makes a task, and puts its first step into the ready queue unless it is to start at once.
@@ -274,26 +274,25 @@ fn make_cell<F, C>(
     context: Option<Context>,
     created_at: &'static Location<'static>,
     scheduled: bool,
-) -> Result<CellRef, LoopError>
+) -> Result<TaskCellRef, LoopError>
 where
     F: Future + 'static,
     C: Conclude<F::Output> + 'static,
 {
-    if tasks.is_closed() || tasks.event_loop.is_closed() {
+    if tasks.event_loop.is_closed() {
         return Err(LoopError::Closed);
     }
     let Some((root, record)) = tasks.scopes.try_insert() else {
         return Err(too_many_tasks());
     };
-    // Before there is a cell, while `tasks` is at hand: nothing runs until then.
     if scheduled {
         tasks.schedule_step(root);
     }
     record.begin_root(scheduled);
-    let cell = TaskCell::<F, C>::make(tasks, root, future, context, created_at);
+    let cell = TaskCell::<F, C>::make(&tasks, root, future, context, created_at);
     // SAFETY: two pointers were counted, and this is the second.
-    let other = unsafe { cell.counted_ref() };
-    cell.tasks().scopes.at(root.index()).set_cell(other);
+    let other = unsafe { TaskCellRef::new(cell.counted_ref()) };
+    record.set_cell(other);
     Ok(cell)
 }
 

@@ -241,7 +241,7 @@ impl LoopTasks for LoopRef {
     }
 
     fn set_task_factory(&self, factory: Option<TaskFactory>) -> Result<(), LoopError> {
-        *Tasks::of(self)?.factory.borrow_mut() = factory;
+        Tasks::of(self)?.set_factory(factory);
         Ok(())
     }
 }
@@ -336,11 +336,16 @@ pub(crate) fn running_tasks_to_wait(resource: &dyn Resource) -> Rc<Tasks> {
 
 /// The tasks of the running loop, for those functions that need one; `or` says what else there is.
 #[track_caller]
+#[inline]
 pub(crate) fn running_tasks(function: &str, or: &str) -> Rc<Tasks> {
+    #[track_caller]
+    #[cold]
+    #[inline(never)]
+    fn no_loop(function: &str, or: &str) -> ! {
+        panic!("{function}: no running event loop: call it from a task or a callback of a loop{or}")
+    }
     match Tasks::running() {
         Some(tasks) => tasks,
-        None => panic!(
-            "{function}: no running event loop: call it from a task or a callback of a loop{or}"
-        ),
+        None => no_loop(function, or),
     }
 }

@@ -17,7 +17,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use ouroloop_core::PanicPayload;
 
@@ -40,7 +40,7 @@ use crate::tasks::Tasks;
 /// - `CANCELLED` implies `ENDED_CANCELLED`, and that implies `DONE`.
 pub(crate) struct Header {
     vtable: &'static Vtable,
-    /// Dropped after the rest of the cell, by [`CellRef`]'s drop.
+    /// Dropped after the rest of the cell, by [`end_cell`].
     tasks: ManuallyDrop<Rc<Tasks>>,
     refs: Cell<u32>,
     pub(crate) told: Ends,
@@ -162,17 +162,28 @@ pub(crate) unsafe trait InCell: Awaited + 'static {
 
 /// The functions of a cell. Each takes the header of a live cell of its type.
 pub(crate) struct Vtable {
-    kind: Kind,
     awaited: fn(NonNull<Header>) -> NonNull<dyn Awaited>,
-    drop: unsafe fn(NonNull<Header>),
+    /// Drops the cell, and gives its memory back.
+    end: unsafe fn(NonNull<Header>),
     task: Option<TaskVtable>,
+}
+
+/// What came of a poll of a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Polled {
+    Pending,
+    /// There is a value that cannot count as an error.
+    Value,
+    /// There is an output.
+    Output,
+    Panicked,
 }
 
 /// The functions of the cell of a task, whose value is a `T`, and where in the cell things are.
 #[derive(Clone, Copy)]
 pub(crate) struct TaskVtable {
-    /// Polls the future. An output is kept; true if it is a value that cannot count as an error.
-    pub(crate) poll: unsafe fn(NonNull<Header>, &Waker) -> Poll<bool>,
+    /// Polls the future. An output is kept.
+    pub(crate) poll: unsafe fn(NonNull<Header>, &Waker) -> Polled,
     /// Ends the task with an error, or with the output that was kept. The future, or a value that an
     /// error replaces, is dropped here; its panic is handed back.
     pub(crate) end: unsafe fn(NonNull<Header>, Option<TaskError>) -> Result<(), PanicPayload>,
@@ -186,9 +197,8 @@ struct VtableOf<C>(C);
 
 impl<C: InCell> VtableOf<C> {
     const VTABLE: &'static Vtable = &Vtable {
-        kind: Kind::of::<C>(),
         awaited: awaited::<C>,
-        drop: drop_cell::<C>,
+        end: end_cell::<C>,
         task: C::TASK,
     };
 }
@@ -200,7 +210,15 @@ fn awaited<C: InCell>(header: NonNull<Header>) -> NonNull<dyn Awaited> {
 /// # Safety
 ///
 /// The header is that of a live cell of this type, and the caller has the only pointer to it.
-unsafe fn drop_cell<C: InCell>(header: NonNull<Header>) {
+unsafe fn end_cell<C: InCell>(header: NonNull<Header>) {
+    // SAFETY: the cell is live, by the caller's word.
+    let tasks = unsafe { &header.as_ref().tasks };
+    // Its memory goes back even if a destructor panics.
+    let _memory = Memory {
+        block: header.cast::<C>(),
+        // SAFETY: read once: `ManuallyDrop` keeps the drop of the cell from dropping it.
+        tasks: unsafe { ManuallyDrop::into_inner(std::ptr::read(tasks)) },
+    };
     // SAFETY: the cell is live, of this type, and nobody else refers to it, by the caller's word.
     unsafe { header.cast::<C>().drop_in_place() };
 }
@@ -292,29 +310,14 @@ impl CellRef {
         Some(&unsafe { self.0.cast::<TaskHead>().as_ref() }.info)
     }
 
-    /// The same of what is known to be a task.
+    /// # Safety
+    ///
+    /// It is a task.
     #[inline]
-    pub(crate) fn info(&self) -> &TaskInfo {
-        self.task().expect("it is a task")
-    }
-
-    #[inline]
-    fn task_vtable(&self) -> &'static TaskVtable {
-        self.vtable.task.as_ref().expect("it is a task")
-    }
-
-    /// [`TaskVtable::poll`], of a task.
-    #[inline]
-    pub(crate) fn poll_task(&self, waker: &Waker) -> Poll<bool> {
-        // SAFETY: the cell is live, and the function is that of its type.
-        unsafe { (self.task_vtable().poll)(self.0, waker) }
-    }
-
-    /// [`TaskVtable::end`], of a task.
-    #[inline]
-    pub(crate) fn end_task(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
-        // SAFETY: the cell is live, and the function is that of its type.
-        unsafe { (self.task_vtable().end)(self.0, error) }
+    unsafe fn task_vtable(&self) -> &'static TaskVtable {
+        debug_assert!(self.has(IS_TASK));
+        // SAFETY: the tables of tasks have it, and it is one by the caller's word.
+        unsafe { self.vtable.task.as_ref().unwrap_unchecked() }
     }
 
     /// Where the outcome of a task is.
@@ -324,8 +327,10 @@ impl CellRef {
     /// Its value is a `T`. There is something while the cell has `OUTCOME`.
     #[inline]
     unsafe fn outcome_place<T>(&self) -> NonNull<Result<T, TaskError>> {
+        // SAFETY: what has such a value is a task.
+        let offset = unsafe { self.task_vtable() }.outcome;
         // SAFETY: within the cell, by the word of the table that is its own.
-        unsafe { self.0.byte_add(self.task_vtable().outcome) }.cast()
+        unsafe { self.0.byte_add(offset) }.cast()
     }
 
     /// Lends the outcome of a task, if it is done.
@@ -381,8 +386,10 @@ impl CellRef {
     ///
     /// Its value is a `T`.
     pub(crate) unsafe fn error_check<T>(&self) -> &Cell<Option<ErrorCheck<T>>> {
+        // SAFETY: what has such a value is a task.
+        let offset = unsafe { self.task_vtable() }.error_check;
         // SAFETY: within the cell, by the word of the table that is its own.
-        let place = unsafe { self.0.byte_add(self.task_vtable().error_check) };
+        let place = unsafe { self.0.byte_add(offset) };
         // SAFETY: of this type by the caller's word, and in the cell, which `self` keeps.
         unsafe { place.cast().as_ref() }
     }
@@ -402,6 +409,62 @@ impl CellRef {
     /// A number that no other live cell has.
     pub(crate) fn address(&self) -> usize {
         self.0.addr().get()
+    }
+}
+
+/// A counted pointer to the cell of a task.
+#[derive(Clone)]
+pub(crate) struct TaskCellRef(CellRef);
+
+impl TaskCellRef {
+    /// # Safety
+    ///
+    /// It is a task.
+    #[inline]
+    pub(crate) unsafe fn new(cell: CellRef) -> TaskCellRef {
+        debug_assert!(cell.has(IS_TASK));
+        TaskCellRef(cell)
+    }
+
+    #[inline]
+    pub(crate) fn into_cell(self) -> CellRef {
+        self.0
+    }
+
+    /// What is known of the task.
+    #[inline]
+    pub(crate) fn info(&self) -> &TaskInfo {
+        // SAFETY: the cell of a task begins with a `TaskHead`, and is live as long as `self` counts.
+        &unsafe { self.0.0.cast::<TaskHead>().as_ref() }.info
+    }
+
+    #[inline]
+    fn vtable(&self) -> &'static TaskVtable {
+        // SAFETY: it is a task.
+        unsafe { self.0.task_vtable() }
+    }
+
+    /// [`TaskVtable::poll`].
+    #[inline]
+    pub(crate) fn poll(&self, waker: &Waker) -> Polled {
+        // SAFETY: the cell is live, and the function is that of its type.
+        unsafe { (self.vtable().poll)(self.0.0, waker) }
+    }
+
+    /// [`TaskVtable::end`].
+    #[inline]
+    pub(crate) fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
+        // SAFETY: the cell is live, and the function is that of its type.
+        unsafe { (self.vtable().end)(self.0.0, error) }
+    }
+}
+
+impl Deref for TaskCellRef {
+    type Target = CellRef;
+
+    #[inline]
+    fn deref(&self) -> &CellRef {
+        &self.0
     }
 }
 
@@ -435,38 +498,23 @@ impl Drop for CellRef {
         if refs != 0 {
             return self.refs.set(refs);
         }
-        self.free();
-    }
-}
-
-impl CellRef {
-    /// The end of the cell, whose last pointer this is.
-    fn free(&mut self) {
-        let vtable = self.vtable;
-        // Its memory goes back even if a destructor panics.
-        let _memory = Memory {
-            block: self.0.cast(),
-            kind: vtable.kind,
-            // SAFETY: read once: `ManuallyDrop` keeps the drop of the cell from dropping it.
-            tasks: unsafe { ManuallyDrop::into_inner(std::ptr::read(&self.tasks)) },
-        };
         // SAFETY: live, of the type of the function, and `self` was the last pointer; while the cell
         // is dropped nothing makes another.
-        unsafe { (vtable.drop)(self.0) };
+        unsafe { (self.vtable.end)(self.0) };
     }
 }
 
 /// The memory of a cell that has been dropped.
-struct Memory {
-    block: NonNull<u8>,
-    kind: Kind,
+struct Memory<C: InCell> {
+    block: NonNull<C>,
     tasks: Rc<Tasks>,
 }
 
-impl Drop for Memory {
+impl<C: InCell> Drop for Memory<C> {
     #[inline]
     fn drop(&mut self) {
+        let kind = const { Kind::of::<C>() };
         // SAFETY: `CellRef::new` allocated it as this kind, and the cell in it is gone.
-        unsafe { self.tasks.blocks.free(self.block, self.kind) };
+        unsafe { self.tasks.blocks.free(self.block.cast(), kind) };
     }
 }

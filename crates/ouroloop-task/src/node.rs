@@ -107,14 +107,6 @@ pub(crate) enum Target {
     Other(CellRef),
 }
 
-/// Whom a node tells.
-pub(crate) enum Wake {
-    Nobody,
-    /// The task whose root scope this is: it was polled with its own waker.
-    Task(Key),
-    Other(OtherWake),
-}
-
 /// Whom a node tells that is no task.
 pub(crate) enum OtherWake {
     /// Whoever polls by wakers of its own, within a task or outside of any.
@@ -248,20 +240,22 @@ impl Node {
         matches!(other, Some(OtherWake::Callback(_)))
     }
 
-    /// Marks it as fired, and gives whom it tells.
+    /// Marks it as fired, and gives the task that it tells, by its root scope. None if that is nobody, or somebody
+    /// else: see [`take_other_wake`](Self::take_other_wake).
     #[inline]
-    pub(crate) fn fire(&self) -> Wake {
+    pub(crate) fn fire(&self) -> Key {
         self.flags.set(self.flags.get() | FIRED);
-        let task = self.task.replace(Key::NONE);
-        if task.is_none() {
-            self.take_other_wake().map_or(Wake::Nobody, Wake::Other)
-        } else {
-            Wake::Task(task)
-        }
+        self.task.replace(Key::NONE)
     }
 
     #[cold]
-    fn take_other_wake(&self) -> Option<OtherWake> {
+    fn take_rest(&self) -> (Option<OtherWake>, Option<Box<Request>>) {
+        (self.other_wake.take(), self.request.take())
+    }
+
+    /// Whom it tells that is no task.
+    #[cold]
+    pub(crate) fn take_other_wake(&self) -> Option<OtherWake> {
         self.flags.set(self.flags.get() & !HAS_OTHER_WAKE);
         self.other_wake.take()
     }
@@ -428,6 +422,7 @@ impl Node {
     }
 
     /// Whether what it waited for ended cancelled because a request was passed on through it.
+    #[inline]
     pub(crate) fn unwinds(&self) -> bool {
         const BOTH: u32 = FIRED | FORWARDED;
         self.flags.get() & BOTH == BOTH
@@ -453,8 +448,19 @@ impl Pool<Node> {
     /// Ends the use of a node, which leaves the list of its target if it is there; not that of its scope.
     ///
     /// It may hold the last pointer to a value, or a foreign waker: their drops, which are anybody's code, come last.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end(&self, key: Key, node: &Node) {
+        if node.flags.get() & (HAS_OTHER_WAKE | HAS_REQUEST) == 0 {
+            return self.end_plain(key, node);
+        }
+        let rest = node.take_rest();
+        self.end_plain(key, node);
+        drop(rest);
+    }
+
+    /// The same for one that has no request, and nobody to tell but a task.
+    #[inline(always)]
+    fn end_plain(&self, key: Key, node: &Node) {
         let flags = node.flags.get();
         node.task.set(Key::NONE);
         let target = match flags & HAS_TARGET != 0 {
@@ -468,12 +474,8 @@ impl Pool<Node> {
             true => node.resource.take(),
             false => None,
         };
-        let rest = match flags & (HAS_OTHER_WAKE | HAS_REQUEST) != 0 {
-            true => Some((node.other_wake.take(), node.request.take())),
-            false => None,
-        };
         self.remove(key, node);
-        drop((target, resource, rest));
+        drop((target, resource));
     }
 
     /// Appends a node to a list.

@@ -27,14 +27,14 @@ use std::task::Waker;
 use ouroloop_core::TimerKey;
 
 use crate::error::Cancelled;
-use crate::header::CellRef;
+use crate::header::TaskCellRef;
 use crate::node::{Node, Request};
 use crate::pool::{Entry, Key, NIL, Pool};
 
 pub(crate) struct ScopeRecord {
     generation: Cell<u32>,
     /// Of a root: the task. The loop owns its tasks, and this is where.
-    cell: Cell<Option<CellRef>>,
+    cell: Cell<Option<TaskCellRef>>,
     /// The scope around it, while it is linked.
     pub(crate) parent: Cell<Key>,
     pub(crate) first_child: Cell<u32>,
@@ -179,13 +179,13 @@ impl ScopeRecord {
 
     /// Of a root that has none yet: its task.
     #[inline]
-    pub(crate) fn set_cell(&self, cell: CellRef) {
+    pub(crate) fn set_cell(&self, cell: TaskCellRef) {
         std::mem::forget(self.cell.replace(Some(cell)));
     }
 
     /// Of a root: its task.
     #[inline]
-    pub(crate) fn cell(&self) -> Option<CellRef> {
+    pub(crate) fn cell(&self) -> Option<TaskCellRef> {
         // SAFETY: the record is of one thread, the reference is gone at the end of this line, and a
         // clone of such a pointer calls nothing that could change the place.
         unsafe { &*self.cell.as_ptr() }.clone()
@@ -197,7 +197,7 @@ impl ScopeRecord {
     ///
     /// Its scope does not end while the loan lives.
     #[inline]
-    pub(crate) unsafe fn lent_cell(&self) -> &CellRef {
+    pub(crate) unsafe fn lent_cell(&self) -> &TaskCellRef {
         // SAFETY: the record is of one thread, and nothing else than the end of the scope changes the
         // place, which the caller excludes.
         unsafe { &*self.cell.as_ptr() }
@@ -216,7 +216,7 @@ impl ScopeRecord {
 
     /// Of a root that is about to end: its task, which is its own from now on.
     #[inline]
-    pub(crate) fn take_cell(&self) -> Option<CellRef> {
+    pub(crate) fn take_cell(&self) -> Option<TaskCellRef> {
         self.cell.take()
     }
 
@@ -481,7 +481,7 @@ impl Pool<ScopeRecord> {
     ///
     /// It may have held the last pointer to its task, or a foreign waker: their drops, which are anybody's code, come
     /// last.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(&self, nodes: &Pool<Node>, scope: Key, record: &ScopeRecord) {
         if record.first_wait.get() != NIL || record.first_child.get() != NIL {
             self.let_go(nodes, record);

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::error::TaskError;
-use crate::header::{CellRef, UNREAD};
+use crate::header::{CellRef, TaskCellRef, UNREAD};
 use crate::task_cell::Reading;
 use crate::task_ref::{AsFutureRef, FutureRef, TaskRef};
 use crate::tasks::Tasks;
@@ -86,7 +86,8 @@ impl<T> Task<T> {
     #[inline]
     pub(crate) unsafe fn new(cell: CellRef) -> Task<T> {
         Task {
-            untyped: TaskRef(cell),
+            // SAFETY: it is a task, by the caller's word.
+            untyped: TaskRef(unsafe { TaskCellRef::new(cell) }),
             value: PhantomData,
         }
     }
@@ -372,7 +373,7 @@ impl<T> IntoFuture for Task<T> {
     #[inline]
     fn into_future(self) -> TaskValue<T> {
         TaskValue {
-            wait: Wait::new(self.untyped.0),
+            wait: Wait::new(self.untyped.0.into_cell()),
             value: PhantomData,
         }
     }

@@ -35,7 +35,8 @@ use ouroloop_core::{Context, ExceptionContext, PanicPayload, has_context, swap_c
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
 use crate::header::{
-    Awaited, BUSY, Begun, CellRef, FUTURE, Header, InCell, OUTCOME, READING, TaskVtable, UNREAD,
+    Awaited, BUSY, Begun, CellRef, FUTURE, Header, InCell, OUTCOME, Polled, READING, TaskCellRef,
+    TaskVtable, UNREAD,
 };
 use crate::pool::{Key, NIL};
 use crate::tasks::Tasks;
@@ -65,21 +66,31 @@ pub(crate) struct TaskInfo {
 impl TaskInfo {
     /// Lets the thread be in the task's context, and drops one that somebody left: a foreign waker that sets a
     /// variable, say.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_context(&self) {
         // SAFETY: the cell is of one thread, and the reference is gone at the end of this line.
         let has_own = unsafe { &*self.context.as_ptr() }.is_some();
         if has_own || has_context() {
-            drop(swap_context(self.context.take()));
+            self.swap_in_context();
         }
     }
 
+    #[cold]
+    fn swap_in_context(&self) {
+        drop(swap_context(self.context.take()));
+    }
+
     /// Keeps the thread's context, if there is one by now, for the task, and leaves none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave_context(&self) {
         if has_context() {
-            self.context.set(swap_context(None));
+            self.swap_out_context();
         }
+    }
+
+    #[cold]
+    fn swap_out_context(&self) {
+        self.context.set(swap_context(None));
     }
 
     pub(crate) fn name(&self) -> Rc<str> {
@@ -170,7 +181,7 @@ where
 /// # Safety
 ///
 /// The header is that of a live cell of this type.
-unsafe fn poll<F, C>(header: NonNull<Header>, waker: &Waker) -> Poll<bool>
+unsafe fn poll<F, C>(header: NonNull<Header>, waker: &Waker) -> Polled
 where
     F: Future + 'static,
     C: Conclude<F::Output> + 'static,
@@ -200,12 +211,12 @@ where
     // Field by field: what is put together elsewhere and moved here as a whole is slow to read back.
     #[inline]
     pub(crate) fn make(
-        tasks: Rc<Tasks>,
+        tasks: &Rc<Tasks>,
         root: Key,
         future: F,
         context: Option<Context>,
         created_at: &'static Location<'static>,
-    ) -> CellRef {
+    ) -> TaskCellRef {
         let id = tasks.next_id();
         let fill = |place: NonNull<Self>| {
             let place = place.as_ptr();
@@ -232,34 +243,38 @@ where
             unsafe { stage.cast::<F>().write(future) };
         };
         // SAFETY: that was all but the header, and no panic.
-        unsafe { CellRef::new(tasks, 2, fill) }
+        let cell = unsafe { CellRef::new(Rc::clone(tasks), 2, fill) };
+        // SAFETY: such cells are those of tasks.
+        unsafe { TaskCellRef::new(cell) }
     }
 
     #[inline]
-    fn poll(&self, waker: &Waker) -> Poll<bool> {
+    fn poll(&self, waker: &Waker) -> Polled {
         let header = &self.head.header;
-        let _busy = Busy::begin(header);
-        assert!(header.has(FUTURE), "a task is not scheduled after its end");
+        let _busy = Busy::begin(header, FUTURE);
         // SAFETY: it is there, and exclusive: `BUSY` keeps a second `poll`, and `end`, out; nobody else
         // looks into a stage that holds a future.
         let future = unsafe { &mut *self.stage.get().cast::<F>() };
         // SAFETY: a cell is never moved, and the future in it is only ever dropped in place.
         let future = unsafe { Pin::new_unchecked(future) };
         let Poll::Ready(output) = future.poll(&mut PollContext::from_waker(waker)) else {
-            return Poll::Pending;
+            return Polled::Pending;
         };
         let outcome = C::conclude(output);
-        let is_plain = outcome.is_ok() && self.is_error.get().is_none();
+        let polled = match outcome.is_ok() && self.is_error.get().is_none() {
+            true => Polled::Value,
+            false => Polled::Output,
+        };
         // SAFETY: the references above are not used any more, and `BUSY` keeps others out.
         if let Err(payload) = unsafe { self.replace(outcome) } {
             payload.resume();
         }
-        Poll::Ready(is_plain)
+        polled
     }
 
     fn end(&self, error: Option<TaskError>) -> Result<(), PanicPayload> {
         let header = &self.head.header;
-        let _busy = Busy::begin(header);
+        let _busy = Busy::begin(header, 0);
         let dropped = match error {
             // SAFETY: exclusive: `BUSY` keeps `poll`, and a second `end`, out; `DONE`, which lets
             // others look, is set below.
@@ -374,15 +389,25 @@ where
 struct Busy<'a>(&'a Header);
 
 impl<'a> Busy<'a> {
+    /// The cell has what is `needed`.
     #[inline]
-    fn begin(header: &'a Header) -> Busy<'a> {
-        assert!(
-            !header.has(BUSY),
-            "a future is neither polled nor dropped within its own poll or drop"
-        );
+    fn begin(header: &'a Header, needed: u32) -> Busy<'a> {
+        let flags = header.flags();
+        if flags & (BUSY | needed) != needed {
+            refuse(flags);
+        }
         header.set(BUSY);
         Busy(header)
     }
+}
+
+#[cold]
+fn refuse(flags: u32) -> ! {
+    assert!(
+        flags & BUSY == 0,
+        "a future is neither polled nor dropped within its own poll or drop"
+    );
+    unreachable!("a task is not scheduled after its end")
 }
 
 impl Drop for Busy<'_> {

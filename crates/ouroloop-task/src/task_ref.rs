@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ouroloop_core::{Context, EventLoop, ExceptionContext, LoopRef};
 
 use crate::error::{Cancelled, TaskError};
-use crate::header::{CANCELLED, CellRef, UNREAD};
+use crate::header::{CANCELLED, CellRef, TaskCellRef, UNREAD};
 use crate::node::{CallbackOf, Node, OtherWake};
 use crate::pool::Key;
 use crate::task_cell::TaskInfo;
@@ -331,7 +331,7 @@ pub struct CallbackId {
 /// # Ok::<(), ouroloop::RunError>(())
 /// ```
 #[derive(Clone)]
-pub struct TaskRef(pub(crate) CellRef);
+pub struct TaskRef(pub(crate) TaskCellRef);
 
 impl TaskRef {
     /// Asks for the task's cancellation; false if it is done already.
@@ -494,7 +494,7 @@ impl TaskRef {
 
     /// Gives the task as something to wait for, among others that are no tasks.
     pub fn as_future_ref(&self) -> FutureRef {
-        FutureRef(self.0.clone())
+        FutureRef(CellRef::clone(&self.0))
     }
 
     /// Reports the error that the task ended with to the loop's exception handler, which is called in the

@@ -59,16 +59,43 @@ impl Wait {
     /// through here: then the scope around it unwinds as soon as this returns.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
-        if self.key.is_none() && self.target.done() {
-            return Poll::Ready(Ok(()));
+        match self.key.is_special() {
+            true if self.key.is_none() && self.target.done() => Poll::Ready(Ok(())),
+            true => self.register(cx),
+            false => self.resume(cx).map(Ok),
         }
-        if self.key.is_special() {
-            return self.register(cx);
+    }
+
+    /// Polls one that is registered.
+    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let tasks = self.target.tasks();
+        let Some(node) = tasks.nodes.get(self.key) else {
+            return Poll::Ready(());
+        };
+        if poll_found(tasks, self.key, node, cx).is_pending() {
+            return Poll::Pending;
         }
-        poll_node(self.target.tasks(), self.key, cx).map(Ok)
+        remove_found(tasks, std::mem::replace(&mut self.key, Key::NONE), node);
+        Poll::Ready(())
     }
 
     fn register(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        let is_new = self.key.is_none() && self.find_misuse().is_none();
+        if !is_new || !self.target.tasks().is_own_waker(cx.waker()) {
+            return self.register_with_care(cx);
+        }
+        let tasks = self.target.tasks();
+        let (key, node) = tasks.nodes.insert();
+        self.key = key;
+        node.begin(self.target.clone());
+        node.tell_task(tasks.current_root());
+        self.link(key, node);
+        Poll::Pending
+    }
+
+    /// The same of a wait that something is wrong with, or whose waker is that of a combinator.
+    #[cold]
+    fn register_with_care(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         match std::mem::replace(&mut self.key, Key::NONE) {
             LOOP_CLOSED => return Poll::Ready(Err(TaskError::LoopClosed)),
             SELF_AWAIT => return Poll::Ready(Err(TaskError::SelfAwait)),
@@ -80,24 +107,23 @@ impl Wait {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let tasks = self.target.tasks();
-        let waker = if tasks.is_own_waker(cx.waker()) {
-            None
-        } else {
-            // A clone is anybody's code.
-            let waker = cx.waker().clone();
-            if self.target.done() {
-                return Poll::Ready(Ok(()));
-            }
-            Some(waker)
-        };
-        let (key, node) = tasks.nodes.insert();
+        // A clone is anybody's code.
+        let waker = cx.waker().clone();
+        if self.target.done() {
+            return Poll::Ready(Ok(()));
+        }
+        let (key, node) = self.target.tasks().nodes.insert();
         self.key = key;
         node.begin(self.target.clone());
-        match waker {
-            None => node.tell_task(tasks.current_root()),
-            Some(waker) => node.tell_other(OtherWake::Waker(waker)),
-        };
+        node.tell_other(OtherWake::Waker(waker));
+        self.link(key, node);
+        Poll::Pending
+    }
+
+    /// Puts a new node into the lists of what it waits for, and of the scope in which it is polled.
+    #[inline(always)]
+    fn link(&self, key: Key, node: &Node) {
+        let tasks = self.target.tasks();
         node.polled_in.set(tasks.current_step());
         tasks.nodes.link(&self.target.told, key.index(), node);
         tasks
@@ -106,11 +132,10 @@ impl Wait {
         if tasks.event_loop.debug() {
             wait_graph::warn_of_circle(tasks);
         }
-        Poll::Pending
     }
 
     /// Ends the wait.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&mut self) {
         let key = std::mem::replace(&mut self.key, Key::NONE);
         if !key.is_special() {
@@ -118,6 +143,7 @@ impl Wait {
         }
     }
 
+    #[inline(always)]
     fn find_misuse(&self) -> Option<Key> {
         let tasks = self.target.tasks();
         if running_loop_id().is_some_and(|id| id != tasks.id()) {
@@ -132,6 +158,7 @@ impl Wait {
 }
 
 impl Drop for Wait {
+    #[inline(always)]
     fn drop(&mut self) {
         self.release();
     }
@@ -140,9 +167,14 @@ impl Drop for Wait {
 /// Polls a wait that is registered.
 #[inline]
 fn poll_node(tasks: &Tasks, key: Key, cx: &mut Context<'_>) -> Poll<()> {
-    let Some(node) = tasks.nodes.get(key) else {
-        return Poll::Ready(());
-    };
+    match tasks.nodes.get(key) {
+        Some(node) => poll_found(tasks, key, node, cx),
+        None => Poll::Ready(()),
+    }
+}
+
+#[inline]
+fn poll_found(tasks: &Tasks, key: Key, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
     if !node.fired() {
         return poll_pending(tasks, key, node, cx);
     }
@@ -211,11 +243,15 @@ pub(crate) fn unwind(tasks: &Tasks, node: &Node) -> bool {
 }
 
 /// Takes a wait out of its lists.
-#[inline]
 pub(crate) fn remove_node(tasks: &Tasks, key: Key) {
-    let Some(node) = tasks.nodes.get(key) else {
-        return;
-    };
+    if let Some(node) = tasks.nodes.get(key) {
+        remove_found(tasks, key, node);
+    }
+}
+
+/// The same of a wait whose node is at hand.
+#[inline(always)]
+pub(crate) fn remove_found(tasks: &Tasks, key: Key, node: &Node) {
     if node.forwarded() {
         return remove_asked(tasks, key, node);
     }

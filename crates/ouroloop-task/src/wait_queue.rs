@@ -38,19 +38,20 @@
 //! - A place that ends without having resumed is given back exactly once, after it has left the
 //!   queue.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::Future;
+use std::mem::forget;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::event_loop::running_tasks_to_wait;
-use crate::node::{Ends, Node, Wake};
+use crate::node::{Ends, Node, OtherWake};
 use crate::pool::{Key, NIL};
 use crate::resource::Resource;
 use crate::tasks::Tasks;
-use crate::wait::{poll_pending, remove_node, unwind};
+use crate::wait::{poll_pending, remove_found, remove_node, unwind};
 
 /// Who has waiters: what owns a [`WaitQueue`], as its [`Place`]s see it.
 pub trait WaitSource {
@@ -143,7 +144,7 @@ pub struct WaitQueue {
 
 /// The waiters of one loop.
 struct List {
-    tasks: RefCell<Option<Rc<Tasks>>>,
+    tasks: Cell<Option<Rc<Tasks>>>,
     ends: Ends,
     /// The first node that may be waiting.
     cursor: Cell<u32>,
@@ -270,7 +271,7 @@ impl WaitQueue {
         list.link(&tasks, key.index(), node);
         list.taken.set(list.taken.get() + 1);
         if list.taken.get() == 1 {
-            list.tasks.replace(Some(tasks));
+            list.tasks.set(Some(tasks));
         }
         (key, depth)
     }
@@ -279,7 +280,7 @@ impl WaitQueue {
 impl List {
     const fn new() -> List {
         List {
-            tasks: RefCell::new(None),
+            tasks: Cell::new(None),
             ends: Ends::new(),
             cursor: Cell::new(NIL),
             live_from: Cell::new(NIL),
@@ -292,7 +293,8 @@ impl List {
     /// Whether it is, or can be, the list of this loop.
     #[inline]
     fn accepts(&self, tasks: &Rc<Tasks>) -> bool {
-        match &*self.tasks.borrow() {
+        // SAFETY: of one thread, and the reference is gone when this returns, which calls nothing.
+        match unsafe { &*self.tasks.as_ptr() } {
             Some(own) => Rc::ptr_eq(own, tasks),
             None => true,
         }
@@ -301,9 +303,18 @@ impl List {
     /// Looks at a node that is in the list.
     #[inline]
     fn with<R>(&self, index: u32, look: impl FnOnce(&Tasks, &Node) -> R) -> R {
-        let tasks = self.tasks.borrow();
-        let tasks = tasks.as_ref().expect("a list that is not empty has a loop");
+        // SAFETY: of one thread, and only the first place that is made and the last one that ends change it. There
+        // is one as long as `look` runs: that of the node.
+        let tasks = unsafe { &*self.tasks.as_ptr() };
+        let tasks = tasks.as_ref().expect("a list with places has a loop");
         look(tasks, tasks.nodes.at(index))
+    }
+
+    /// A counted pointer to its loop.
+    fn tasks(&self) -> Rc<Tasks> {
+        // SAFETY: of one thread, and the reference is gone when this returns; a clone of an `Rc` calls nothing.
+        let tasks = unsafe { &*self.tasks.as_ptr() }.clone();
+        tasks.expect("a list with places has a loop")
     }
 
     fn serial(&self, index: u32) -> u64 {
@@ -321,33 +332,40 @@ impl List {
     /// Takes this one out, and chooses it if it waits.
     #[inline]
     fn pop(&self, index: u32) -> bool {
-        self.with(index, |tasks, node| self.unlink(tasks, index, node));
-        self.fire(index)
+        let (fired, other) = self.with(index, |tasks, node| {
+            self.unlink(tasks, index, node);
+            List::fire_node(tasks, node)
+        });
+        self.tell(other);
+        fired
     }
 
     /// Tells a waiter that it is chosen, if it waits.
     #[inline]
     fn fire(&self, index: u32) -> bool {
-        let wake = self.with(index, |tasks, node| {
-            if node.fired() {
-                return None;
-            }
-            Some(match node.fire() {
-                Wake::Task(root) => {
-                    tasks.wake(root);
-                    Wake::Nobody
-                }
-                other => other,
-            })
-        });
-        match wake {
-            None => false,
-            Some(Wake::Other(whom)) => {
-                let tasks = self.tasks.borrow().clone();
-                tasks.expect("it is there still").tell(whom, None);
-                true
-            }
-            Some(_) => true,
+        let (fired, other) = self.with(index, List::fire_node);
+        self.tell(other);
+        fired
+    }
+
+    /// Tells a waiting task that it is chosen; whoever else is to be told is left to the caller.
+    #[inline]
+    fn fire_node(tasks: &Tasks, node: &Node) -> (bool, Option<OtherWake>) {
+        if node.fired() {
+            return (false, None);
+        }
+        let root = node.fire();
+        if root.is_none() {
+            return (true, node.take_other_wake());
+        }
+        tasks.wake(root);
+        (true, None)
+    }
+
+    #[inline]
+    fn tell(&self, whom: Option<OtherWake>) {
+        if let Some(whom) = whom {
+            self.tasks().tell(whom, None);
         }
     }
 
@@ -395,11 +413,10 @@ impl List {
     fn release(&self) -> Rc<Tasks> {
         let left = self.taken.get() - 1;
         self.taken.set(left);
-        let tasks = match left {
-            0 => self.tasks.take(),
-            _ => self.tasks.borrow().clone(),
-        };
-        tasks.expect("a list with places has a loop")
+        match left {
+            0 => self.tasks.take().expect("a list with places has a loop"),
+            _ => self.tasks(),
+        }
     }
 }
 
@@ -445,8 +462,13 @@ impl<S: WaitSource> Place<S> {
         Place { source, key, depth }
     }
 
+    #[cold]
+    fn give_back(&mut self) {
+        let (_leaving, chosen) = self.leave();
+        self.source.give_back(chosen);
+    }
+
     /// Leaves the list; what is left is a node, and whether its turn had come.
-    #[inline]
     fn leave(&mut self) -> (Leaving, bool) {
         let key = std::mem::replace(&mut self.key, Key::NONE);
         let list = self.source.queue().list_at(self.depth);
@@ -470,9 +492,18 @@ struct Leaving {
 }
 
 impl Drop for Leaving {
-    #[inline]
     fn drop(&mut self) {
         remove_node(&self.tasks, self.key);
+    }
+}
+
+/// A place that is counted as long as this lives, if it is not forgotten.
+struct Counted<'a>(&'a List);
+
+impl Drop for Counted<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        drop(self.0.release());
     }
 }
 
@@ -481,35 +512,41 @@ impl<S: WaitSource + Unpin> Future for Place<S> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.key.is_none() {
+        let this = &mut *self;
+        let key = this.key;
+        if key.is_none() {
             return Poll::Ready(());
         }
-        let list = self.source.queue().list_at(self.depth);
-        let chosen = list.with(self.key.index(), |tasks, node| {
-            if !node.fired() && poll_pending(tasks, self.key, node, cx).is_pending() {
-                return false;
+        let list = this.source.queue().list_at(this.depth);
+        let counted = Counted(list);
+        let polled = list.with(key.index(), |tasks, node| {
+            if !node.fired() && poll_pending(tasks, key, node, cx).is_pending() {
+                return Poll::Pending;
             }
             // One that was cancelled is polled again before the scope around it drops it.
             if node.has_request() {
                 let _ = node.unwinds() && unwind(tasks, node);
-                return false;
+                return Poll::Pending;
             }
-            true
+            this.key = Key::NONE;
+            if node.is_queued() {
+                list.unlink(tasks, key.index(), node);
+            }
+            remove_found(tasks, key, node);
+            Poll::Ready(())
         });
-        if !chosen {
-            return Poll::Pending;
+        if polled.is_pending() {
+            forget(counted);
         }
-        drop(self.leave());
-        Poll::Ready(())
+        polled
     }
 }
 
 impl<S: WaitSource> Drop for Place<S> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.key.is_none() {
-            let (_leaving, chosen) = self.leave();
-            self.source.give_back(chosen);
+            self.give_back();
         }
     }
 }
@@ -545,7 +582,8 @@ mod tests {
         /// What the list has to satisfy between any two calls.
         fn check(&self) {
             let list = &self.queue.list;
-            let tasks = list.tasks.borrow();
+            let tasks = list.tasks.take();
+            list.tasks.set(tasks.clone());
             assert_eq!(tasks.is_some(), list.taken.get() > 0);
             let (mut index, mut prev, mut count) = (list.ends.first.get(), NIL, 0);
             let mut serial = None;
@@ -728,6 +766,6 @@ mod tests {
         for event_loop in loops {
             event_loop.close().expect("it does not run");
         }
-        assert!(desk.queue.lists().all(|list| list.tasks.borrow().is_none()));
+        assert!(desk.queue.lists().all(|list| list.tasks.take().is_none()));
     }
 }

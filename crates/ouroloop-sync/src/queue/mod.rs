@@ -131,8 +131,8 @@ macro_rules! queue {
             /// })?;
             /// # Ok::<(), ouroloop::RunError>(())
             /// ```
-            pub async fn put(&self, item: T) -> Result<(), QueueShutDown<T>> {
-                self.0.put(item).await
+            pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> {
+                self.0.put(item)
             }
 
             /// Puts an item if there is room now.
@@ -181,8 +181,8 @@ macro_rules! queue {
             /// })?;
             /// # Ok::<(), ouroloop::RunError>(())
             /// ```
-            pub async fn get(&self) -> Result<T, QueueShutDown> {
-                self.0.get().await
+            pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> {
+                self.0.get()
             }
 
             /// Takes the next item if there is one now.
@@ -243,8 +243,8 @@ macro_rules! queue {
             /// })?;
             /// # Ok::<(), ouroloop::RunError>(())
             /// ```
-            pub async fn join(&self) {
-                self.0.join().await;
+            pub fn join(&self) -> impl Future<Output = ()> {
+                self.0.join()
             }
 
             /// Takes nothing more: puts fail from now on, and gets once the queue is empty.

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use call_graph::{CallGraph, capture_call_graph, format_call_graph, print_call_graph};
 
 use crate::cancel::for_each_wait;
-use crate::header::CellRef;
+use crate::header::TaskCellRef;
 use crate::node::Target;
 use crate::pool::Key;
 use crate::resource::ResourceState;
@@ -194,7 +194,7 @@ impl fmt::Debug for WaitGraph {
 }
 
 impl TaskWaits {
-    fn of(tasks: &Tasks, cell: &CellRef, now_ns: u64) -> TaskWaits {
+    fn of(tasks: &Tasks, cell: &TaskCellRef, now_ns: u64) -> TaskWaits {
         let info = cell.info();
         let root = info.root.get();
         let mut targets = Vec::new();
@@ -247,7 +247,7 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
     };
     let me = current.info().id;
     // A task, and the place in this list of the one that waits for it.
-    let mut found: Vec<(CellRef, usize)> = vec![(current, 0)];
+    let mut found: Vec<(TaskCellRef, usize)> = vec![(current, 0)];
     let mut seen = HashSet::from([me]);
     let mut next = 0;
     while next < found.len() && found.len() < WATCHED_TASKS_MAX {
@@ -265,7 +265,7 @@ pub(crate) fn warn_of_circle(tasks: &Tasks) {
 }
 
 /// The tasks of this loop that a task awaits, directly or through promises that stand for them.
-fn awaited_by(tasks: &Tasks, root: Key) -> Vec<CellRef> {
+fn awaited_by(tasks: &Tasks, root: Key) -> Vec<TaskCellRef> {
     let mut left = Vec::new();
     for_each_wait(&tasks.scopes, &tasks.nodes, root, |_, node| {
         if node.is_awaited(&tasks.scopes) {
@@ -292,7 +292,7 @@ fn awaited_by(tasks: &Tasks, root: Key) -> Vec<CellRef> {
     cells
 }
 
-fn warn(tasks: &Tasks, found: &[(CellRef, usize)], last: usize) {
+fn warn(tasks: &Tasks, found: &[(TaskCellRef, usize)], last: usize) {
     let mut circle = vec![last];
     while circle[circle.len() - 1] != 0 {
         circle.push(found[circle[circle.len() - 1]].1);
