@@ -72,7 +72,10 @@ pub(crate) async fn timeout_for<F: IntoFuture>(
         guard.scope.set_delay(delay);
     }
     let caught = guard.scope.catch(future.into_future()).await;
-    guard.exit(caught).await
+    match guard.exit(caught) {
+        Ok(outcome) => outcome,
+        Err(cancelled) => cancelled.raise().await,
+    }
 }
 
 /// Runs `future` until `when` on the clock of the loop, at most: asyncio's `async with timeout_at(when)`.
@@ -121,7 +124,10 @@ pub fn timeout_at<F: IntoFuture>(
         let guard = Guard::enter(caller);
         guard.scope.set_deadline(when);
         let caught = guard.scope.catch(future.into_future()).await;
-        guard.exit(caught).await
+        match guard.exit(caught) {
+            Ok(outcome) => outcome,
+            Err(cancelled) => cancelled.raise().await,
+        }
     }
 }
 
@@ -235,7 +241,10 @@ async fn run_scope<R>(
     };
     let caught = guard.scope.catch(body(timeout.clone())).await;
     timeout.inner.exited.set(Some(guard.scope.expired()));
-    guard.exit(caught).await
+    match guard.exit(caught) {
+        Ok(outcome) => outcome,
+        Err(cancelled) => cancelled.raise().await,
+    }
 }
 
 /// A timeout under way: what the body of a [`timeout_scope`] is given. Clones are the same timeout.
@@ -362,7 +371,8 @@ impl Guard {
         }
     }
 
-    async fn exit<T>(self, caught: Result<T, Cancelled>) -> Result<T, TimeoutError> {
+    /// The outcome, or the cancellation that goes on.
+    fn exit<T>(self, caught: Result<T, Cancelled>) -> Result<Result<T, TimeoutError>, Cancelled> {
         let expired = self.scope.expired();
         self.scope.set_deadline(None);
         self.scope.close();
@@ -375,9 +385,9 @@ impl Guard {
                 task.uncancel() <= before
             });
         match caught {
-            Ok(value) => Ok(value),
-            Err(_) if alone => Err(TimeoutError),
-            Err(cancelled) => cancelled.raise().await,
+            Ok(value) => Ok(Ok(value)),
+            Err(_) if alone => Ok(Err(TimeoutError)),
+            Err(cancelled) => Err(cancelled),
         }
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use crate::error::{Cancelled, CancelledBy};
-use crate::pool::{Key, NIL};
-use crate::scope::{CANCEL_PENDING, LINKED, MUST_CANCEL};
+use crate::pool::{Bookmark, Key, NIL};
+use crate::scope::{CANCEL_PENDING, EXPIRED, LINKED, MUST_CANCEL, ScopeRecord};
 use crate::tasks::Tasks;
 
 /// Runs `future` and catches a cancellation that arrives meanwhile: `try ... except
@@ -221,9 +221,10 @@ impl Scope {
     }
 
     fn in_tasks(tasks: Rc<Tasks>) -> Scope {
-        let (key, _) = tasks.scopes.insert();
+        let (key, record) = tasks.scopes.insert();
+        let bookmark = Bookmark::new(key, record);
         Scope {
-            handle: ScopeHandle { tasks, key },
+            handle: ScopeHandle { tasks, bookmark },
         }
     }
 
@@ -267,13 +268,15 @@ impl Scope {
     /// Ends the scope and hands what is left of its count, and a request that was not delivered,
     /// to the scope around it.
     pub fn close(self) {
-        let scopes = &self.tasks.scopes;
-        let Some(record) = scopes.get(self.key) else {
+        let Some(record) = self.record() else {
             return;
         };
         let count = record.count.take();
         let undelivered = record.take_must_cancel();
-        let Some(outer) = scopes.get(self.tasks.current()) else {
+        if count == 0 && undelivered.is_none() {
+            return;
+        }
+        let Some(outer) = self.tasks.scopes.get(self.tasks.current()) else {
             return;
         };
         outer.count.set(outer.count.get() + count);
@@ -295,22 +298,21 @@ impl Scope {
     fn enter(&self) {
         let current = self.tasks.current();
         let scopes = &self.tasks.scopes;
-        if current.is_none() {
+        let Some(record) = self.record().filter(|_| !current.is_none()) else {
             return;
-        }
-        let record = scopes.at(self.key.index());
+        };
         if record.has(LINKED) && record.parent.get() == current {
             return;
         }
         // Caught within itself: a circle of scopes would have no root.
         let may_be_around = record.first_child.get() != NIL;
-        if current == self.key || may_be_around && scopes.is_below(current, self.key) {
+        if current == self.key() || may_be_around && scopes.is_below(current, self.key()) {
             return;
         }
         if record.has(LINKED) {
             scopes.unlink_child(record);
         }
-        scopes.link_child(current, self.key);
+        scopes.link_child(current, self.key(), record);
         if record.has(MUST_CANCEL) {
             self.cancel_is_pending();
         }
@@ -318,8 +320,8 @@ impl Scope {
 
     #[inline]
     fn take_mark(&self) -> Option<Cancelled> {
+        let mark = self.record()?.take_mark()?;
         let scopes = &self.tasks.scopes;
-        let mark = scopes.get(self.key)?.take_mark()?;
         scopes.note_delivery(mark.directed_at, self.tasks.current_step());
         Some(mark.cancelled)
     }
@@ -328,7 +330,8 @@ impl Scope {
     /// and a wait that outlives the scope was asked on behalf of this same delivery.
     fn conclude(&self) {
         self.take_mark();
-        let mut index = self.tasks.scopes.at(self.key.index()).first_wait.get();
+        let first = self.record().map_or(NIL, |record| record.first_wait.get());
+        let mut index = first;
         while index != NIL {
             let node = self.tasks.nodes.at(index);
             node.clear_forwarded();
@@ -339,9 +342,8 @@ impl Scope {
 
     #[inline]
     fn leave(&self) {
-        let scopes = &self.tasks.scopes;
-        if let Some(record) = scopes.get(self.key).filter(|record| record.has(LINKED)) {
-            scopes.unlink_child(record);
+        if let Some(record) = self.record().filter(|record| record.has(LINKED)) {
+            self.tasks.scopes.unlink_child(record);
         }
     }
 }
@@ -357,12 +359,13 @@ impl Deref for Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        self.tasks.set_deadline(self.key, None);
+        let Some(record) = self.record() else {
+            return;
+        };
+        self.tasks.set_deadline(self.key(), record, None);
         // It may hold a foreign waker, whose drop is somebody else's code.
         let scopes = &self.tasks.scopes;
-        if let Some(record) = scopes.get(self.key) {
-            scopes.close(&self.tasks.nodes, self.key, record);
-        }
+        scopes.close(&self.tasks.nodes, self.key(), record);
     }
 }
 
@@ -389,17 +392,36 @@ impl Drop for Scope {
 #[derive(Clone)]
 pub struct ScopeHandle {
     tasks: Rc<Tasks>,
-    key: Key,
+    bookmark: Bookmark<ScopeRecord>,
 }
 
 impl ScopeHandle {
+    #[inline]
+    fn key(&self) -> Key {
+        self.bookmark.key()
+    }
+
+    /// Its record, unless the scope has ended.
+    #[inline]
+    fn record(&self) -> Option<&ScopeRecord> {
+        // SAFETY: it is in the pool of `tasks`, which `self` keeps.
+        unsafe { self.bookmark.get() }
+    }
+
+    #[inline]
+    fn set_deadline_ns(&self, when: Option<(u64, u64)>) {
+        if let Some(record) = self.record() {
+            self.tasks.set_deadline(self.key(), record, when);
+        }
+    }
+
     /// Directs a request at the scope, and counts it there; false if the scope has ended.
     ///
     /// # Cancellation
     ///
     /// Only what is awaited below the scope is asked; [`Scope::catch`] then gives `Err`.
     pub fn cancel(&self, cancelled: &Cancelled) -> bool {
-        self.tasks.cancel_scope(self.key, cancelled)
+        self.tasks.cancel_scope(self.key(), cancelled)
     }
 
     /// Cancels the scope on behalf of a timeout when the loop's time is `when`; `None` disarms it.
@@ -416,7 +438,7 @@ impl ScopeHandle {
             let when_ns = u64::try_from(when.as_nanos()).unwrap_or(u64::MAX);
             (when_ns, self.tasks.event_loop.time_ns())
         });
-        self.tasks.set_deadline(self.key, when);
+        self.set_deadline_ns(when);
     }
 
     /// Cancels the scope on behalf of a timeout after `delay`, counted from now: it reads the clock once.
@@ -425,12 +447,13 @@ impl ScopeHandle {
         let now_ns = self.tasks.event_loop.time_ns();
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let when = (now_ns.saturating_add(delay_ns), now_ns);
-        self.tasks.set_deadline(self.key, Some(when));
+        self.set_deadline_ns(Some(when));
     }
 
     /// Tells whether the deadline passed and the scope was cancelled for that.
+    #[inline]
     pub fn expired(&self) -> bool {
-        self.tasks.has_expired(self.key)
+        self.record().is_some_and(|record| record.has(EXPIRED))
     }
 }
 
@@ -476,7 +499,7 @@ impl<F: Future> Future for Catch<'_, F> {
             .as_pin_mut()
             .expect("a catch is not polled after it is ready");
         let polled = {
-            let _inside = Inside::enter(&scope.tasks, scope.key);
+            let _inside = Inside::enter(&scope.tasks, scope.key());
             future.poll(cx)
         };
         if let Some(cancelled) = scope.take_mark() {
@@ -505,7 +528,9 @@ impl Scope {
     fn remember_waker(&self, cx: &Context<'_>) {
         let waker = cx.waker();
         let needed = (!self.tasks.is_own_waker(waker)).then_some(waker);
-        let record = self.tasks.scopes.at(self.key.index());
+        let Some(record) = self.record() else {
+            return;
+        };
         if !record.keeps_waker(needed) {
             // A clone and a drop are anybody's code.
             drop(record.replace_waker(needed.cloned()));
@@ -516,11 +541,11 @@ impl Scope {
     /// it if it was directed further out; what was directed at this scope is over with it.
     fn abandon(&self) {
         let scopes = &self.tasks.scopes;
-        let Some(record) = scopes.get(self.key) else {
+        let Some(record) = self.record() else {
             return;
         };
         if let Some(mark) = record.take_mark() {
-            let goes_on = mark.target.is_none() || scopes.is_below(self.key, mark.target);
+            let goes_on = mark.target.is_none() || scopes.is_below(self.key(), mark.target);
             if let Some(parent) = scopes.get(record.parent.get()).filter(|_| goes_on) {
                 parent.mark_if_unmarked(mark);
             }

@@ -6,27 +6,16 @@
 
 use crate::error::{Cancelled, CancelledBy};
 use crate::pool::Key;
-use crate::scope::{EXPIRED, EXPIRING};
+use crate::scope::{EXPIRED, EXPIRING, ScopeRecord};
 use crate::tasks::Tasks;
 
 impl Tasks {
     /// Sets, moves or removes the deadline of a scope: the time when it passes, and what the time
     /// is now.
     #[inline]
-    pub(crate) fn set_deadline(&self, scope: Key, when: Option<(u64, u64)>) {
-        let Some(record) = self.scopes.get(scope) else {
-            return;
-        };
-        let stale = &record.stale_expiries;
-        if record.has(EXPIRING) {
-            record.clear(EXPIRING);
-            stale.set(stale.get() + 1);
-        }
-        if let Some(timer) = record.timer.take() {
-            // One that left the wheel is in the ready queue already.
-            if !self.event_loop.cancel_timer(timer) {
-                stale.set(stale.get() + 1);
-            }
+    pub(crate) fn set_deadline(&self, scope: Key, record: &ScopeRecord, when: Option<(u64, u64)>) {
+        if record.has(EXPIRING) || record.timer.get().is_some() {
+            self.call_off(record);
         }
         let Some((when_ns, now_ns)) = when else {
             return;
@@ -38,6 +27,20 @@ impl Tasks {
         } else {
             let timer = self.event_loop.schedule_at(when_ns, word);
             record.timer.set(Some(timer));
+        }
+    }
+
+    fn call_off(&self, record: &ScopeRecord) {
+        let stale = &record.stale_expiries;
+        if record.has(EXPIRING) {
+            record.clear(EXPIRING);
+            stale.set(stale.get() + 1);
+        }
+        if let Some(timer) = record.timer.take() {
+            // One that left the wheel is in the ready queue already.
+            if !self.event_loop.cancel_timer(timer) {
+                stale.set(stale.get() + 1);
+            }
         }
     }
 
@@ -54,11 +57,5 @@ impl Tasks {
         record.clear(EXPIRING);
         record.set(EXPIRED);
         self.cancel_scope(scope, &Cancelled::new(CancelledBy::Timeout));
-    }
-
-    pub(crate) fn has_expired(&self, scope: Key) -> bool {
-        self.scopes
-            .get(scope)
-            .is_some_and(|record| record.has(EXPIRED))
     }
 }

@@ -75,6 +75,50 @@ impl Key {
     }
 }
 
+/// An entry by its name and its place, which finds it sooner than the name alone.
+#[derive(Debug)]
+pub(crate) struct Bookmark<T> {
+    key: Key,
+    place: NonNull<T>,
+}
+
+impl<T: Entry> Bookmark<T> {
+    /// For an entry with its name.
+    #[inline]
+    pub(crate) fn new(key: Key, entry: &T) -> Bookmark<T> {
+        Bookmark {
+            key,
+            place: NonNull::from(entry),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The entry, if its use has not ended.
+    ///
+    /// # Safety
+    ///
+    /// Its pool lives as long as the loan.
+    #[inline]
+    pub(crate) unsafe fn get(&self) -> Option<&T> {
+        // SAFETY: an entry stays where it is until its pool goes, and is referred to by shared references alone.
+        let entry = unsafe { self.place.as_ref() };
+        (entry.generation().get() == self.key.generation()).then_some(entry)
+    }
+}
+
+impl<T> Clone for Bookmark<T> {
+    fn clone(&self) -> Bookmark<T> {
+        Bookmark {
+            key: self.key,
+            place: self.place,
+        }
+    }
+}
+
 const INDEX_BITS: u32 = 24;
 
 const GENERATION_BITS: u32 = 30;

@@ -327,8 +327,8 @@ impl ScopeRecord {
 
 impl Pool<ScopeRecord> {
     #[inline]
-    pub(crate) fn link_child(&self, parent: Key, child: Key) {
-        let (record, around) = (self.at(child.index()), self.at(parent.index()));
+    pub(crate) fn link_child(&self, parent: Key, child: Key, record: &ScopeRecord) {
+        let around = self.at(parent.index());
         let last = around.last_child.get();
         debug_assert!(!record.has(LINKED));
         record.set(LINKED);
