@@ -10,11 +10,12 @@
 //! - A generation is odd exactly while its entry is in use, so the name of an entry, which is odd,
 //!   is equal to the generation that is there exactly while that entry lives.
 //! - The entries below `len` are initialized, and no others. `len` never goes down.
-//! - A chunk that was allocated is neither moved nor freed before the pool is dropped.
+//! - The chunks that hold entries below `len` are there. One that is there is neither moved nor freed before the pool
+//!   is dropped.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::{Cell, UnsafeCell};
-use std::ptr::NonNull;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
 
 /// The name of an entry: 24 bits of index, and above them 30 of generation, so that it fits into a word
 /// of the ready queue as it is.
@@ -128,8 +129,12 @@ const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 /// The index that ends a list, and that no entry has.
 pub(crate) const NIL: u32 = (1 << INDEX_BITS) - 1;
 
-/// Entries of one allocation.
-const CHUNK: usize = 64;
+/// The first chunk. It has the indexes of so many bits; each further one those with one bit more, so that the number of
+/// a chunk is that of the highest bit of the indexes in it.
+const FIRST_CHUNK: usize = 2;
+
+/// The last chunk has the number before.
+const CHUNKS: usize = INDEX_BITS as usize;
 
 /// What a pool holds: cells that are as good as new when an entry is taken into use.
 pub(crate) trait Entry: Default {
@@ -141,7 +146,8 @@ pub(crate) trait Entry: Default {
 }
 
 pub(crate) struct Pool<T> {
-    chunks: UnsafeCell<Vec<NonNull<T>>>,
+    /// Where the entry of index zero would be if all chunks were where this one is; null if the chunk is not there.
+    origins: [Cell<*mut T>; CHUNKS],
     len: Cell<u32>,
     free: Cell<u32>,
 }
@@ -149,7 +155,7 @@ pub(crate) struct Pool<T> {
 impl<T: Entry> Pool<T> {
     pub(crate) const fn new() -> Self {
         Pool {
-            chunks: UnsafeCell::new(Vec::new()),
+            origins: [const { Cell::new(ptr::null_mut()) }; CHUNKS],
             len: Cell::new(0),
             free: Cell::new(NIL),
         }
@@ -186,11 +192,12 @@ impl<T: Entry> Pool<T> {
         if index >= NIL {
             return None;
         }
-        if index as usize % CHUNK == 0 {
-            self.add_chunk();
+        let chunk = chunk_of(index);
+        if self.origins[chunk].get().is_null() {
+            self.add_chunk(chunk);
         }
-        // SAFETY: chunks are added in their order, this one above if it is new.
-        let place = unsafe { self.place(index as usize) };
+        // SAFETY: its chunk is there.
+        let place = unsafe { self.place(index) };
         let entry = T::default();
         entry.generation().set(1);
         // SAFETY: `place` is in a chunk that is there by now, and not initialized before: nothing
@@ -200,17 +207,14 @@ impl<T: Entry> Pool<T> {
         Some((Key::new(index, 1), self.slot(index)?))
     }
 
-    fn add_chunk(&self) {
-        let layout = chunk_layout::<T>();
+    fn add_chunk(&self, chunk: usize) {
+        let layout = chunk_layout::<T>(chunk);
         // SAFETY: an entry has a generation, so the layout is not of size zero.
-        let memory = unsafe { alloc(layout) };
-        let Some(chunk) = NonNull::new(memory.cast::<T>()) else {
-            handle_alloc_error(layout)
-        };
-        // SAFETY: the pool is of one thread, and every reference to the table of chunks is gone
-        // when the method that made it calls anything else, as here.
-        let chunks = unsafe { &mut *self.chunks.get() };
-        chunks.push(chunk);
+        let memory = unsafe { alloc(layout) }.cast::<T>();
+        if memory.is_null() {
+            handle_alloc_error(layout);
+        }
+        self.origins[chunk].set(memory.wrapping_sub(first_index(chunk)));
     }
 
     /// The place of the entry at `index`.
@@ -219,14 +223,13 @@ impl<T: Entry> Pool<T> {
     ///
     /// Its chunk is there.
     #[inline]
-    unsafe fn place(&self, index: usize) -> NonNull<T> {
-        // SAFETY: shared, and gone at the end of this method, which calls nothing that adds one.
-        let chunks = unsafe { &*self.chunks.get() };
-        debug_assert!(index / CHUNK < chunks.len());
-        // SAFETY: the chunk is there, by the callers' word.
-        let chunk = unsafe { *chunks.get_unchecked(index / CHUNK) };
-        // SAFETY: within the chunk, which has `CHUNK` slots.
-        unsafe { chunk.add(index % CHUNK) }
+    unsafe fn place(&self, index: u32) -> NonNull<T> {
+        debug_assert!(!self.origins[chunk_of(index)].get().is_null());
+        // SAFETY: an index has no more bits than there are chunks for.
+        let origin = unsafe { self.origins.get_unchecked(chunk_of(index)) };
+        let place = origin.get().wrapping_add(index as usize);
+        // SAFETY: within the chunk, which is there by the callers' word.
+        unsafe { NonNull::new_unchecked(place) }
     }
 
     /// The entry at an index, if there is one, in use or not.
@@ -241,7 +244,7 @@ impl<T: Entry> Pool<T> {
             return None;
         }
         // SAFETY: entries below `len` have their chunk.
-        let place = unsafe { self.place(index as usize) };
+        let place = unsafe { self.place(index) };
         // SAFETY: entries below `len` are initialized, stay where they are as long as the pool that
         // `&self` borrows, and are referred to by shared references alone.
         Some(unsafe { place.as_ref() })
@@ -334,16 +337,19 @@ impl<T: Entry> Pool<T> {
 impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
         let len = self.len.get() as usize;
-        for (number, chunk) in self.chunks.get_mut().drain(..).enumerate() {
-            for place in 0..CHUNK.min(len - number * CHUNK) {
-                // SAFETY: within the chunk, which has `CHUNK` slots.
-                let entry = unsafe { chunk.add(place) };
+        for (chunk, origin) in self.origins.iter().enumerate().skip(FIRST_CHUNK) {
+            let (first, origin) = (first_index(chunk), origin.get());
+            if origin.is_null() {
+                break;
+            }
+            for index in first..len.min(first + chunk_len(chunk)) {
                 // SAFETY: below `len`, so it is initialized, and `&mut self` says that nobody else
                 // refers to it.
-                unsafe { entry.drop_in_place() };
+                unsafe { origin.wrapping_add(index).drop_in_place() };
             }
+            let memory = origin.wrapping_add(first).cast();
             // SAFETY: allocated by `add_chunk` with this layout, and not freed before.
-            unsafe { dealloc(chunk.as_ptr().cast(), chunk_layout::<T>()) };
+            unsafe { dealloc(memory, chunk_layout::<T>(chunk)) };
         }
     }
 }
@@ -366,8 +372,26 @@ pub(crate) fn prefetch<T>(place: *const T, bytes: usize) {
     }
 }
 
-fn chunk_layout<T>() -> Layout {
-    Layout::array::<T>(CHUNK).expect("a chunk is small")
+/// The chunk that an index is in.
+#[inline]
+fn chunk_of(index: u32) -> usize {
+    (index | 1 << FIRST_CHUNK).ilog2() as usize
+}
+
+/// The first index of a chunk.
+fn first_index(chunk: usize) -> usize {
+    match chunk {
+        FIRST_CHUNK => 0,
+        _ => 1 << chunk,
+    }
+}
+
+fn chunk_len(chunk: usize) -> usize {
+    (2 << chunk) - first_index(chunk)
+}
+
+fn chunk_layout<T>(chunk: usize) -> Layout {
+    Layout::array::<T>(chunk_len(chunk)).expect("16 million entries fit into memory")
 }
 
 #[cfg(test)]
@@ -455,6 +479,19 @@ mod tests {
         }
         assert_eq!(pool.len.get(), len);
         assert_eq!(value(&pool, first), Some(7));
+    }
+
+    #[test]
+    fn the_chunks_have_all_indexes_once() {
+        let mut next = 0;
+        for chunk in FIRST_CHUNK..CHUNKS {
+            let (first, last) = (first_index(chunk), first_index(chunk) + chunk_len(chunk) - 1);
+            assert_eq!(first, next);
+            assert_eq!(chunk_of(first as u32), chunk);
+            assert_eq!(chunk_of(last as u32), chunk);
+            next = last + 1;
+        }
+        assert_eq!(next, 1 << INDEX_BITS);
     }
 
     #[test]
