@@ -55,6 +55,14 @@ impl Key {
         Key(word & Key::MASK | 1 << INDEX_BITS)
     }
 
+    /// The same of a word that has nothing above its name. Nothing is changed in it, so it may be the name of an entry
+    /// that is not in use.
+    #[inline]
+    pub(crate) fn from_step_word(word: u64) -> Key {
+        debug_assert_eq!(word & !Key::MASK, 0);
+        Key(word)
+    }
+
     #[inline]
     pub(crate) fn word(self) -> u64 {
         self.0
@@ -485,7 +493,10 @@ mod tests {
     fn the_chunks_have_all_indexes_once() {
         let mut next = 0;
         for chunk in FIRST_CHUNK..CHUNKS {
-            let (first, last) = (first_index(chunk), first_index(chunk) + chunk_len(chunk) - 1);
+            let (first, last) = (
+                first_index(chunk),
+                first_index(chunk) + chunk_len(chunk) - 1,
+            );
             assert_eq!(first, next);
             assert_eq!(chunk_of(first as u32), chunk);
             assert_eq!(chunk_of(last as u32), chunk);

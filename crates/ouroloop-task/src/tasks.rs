@@ -653,7 +653,7 @@ impl Tasks {
     #[inline(always)]
     fn take_turn(&self, payload: u64) {
         if payload & KIND == STEP {
-            return self.step(Key::from_word(payload));
+            return self.step(Key::from_step_word(payload));
         }
         self.take_other_turn(payload);
     }
@@ -758,11 +758,14 @@ impl Client for Tasks {
         if !self.current_root.get().is_none() {
             return turns.for_each(|payload| self.run(payload));
         }
-        let looks_ahead = self.scopes.len() >= PREFETCH_MIN;
-        while let Some(payload) = turns.next() {
-            if looks_ahead {
+        if self.scopes.len() >= PREFETCH_MIN {
+            while let Some(payload) = turns.next() {
                 self.look_ahead(turns);
+                self.run(payload);
             }
+            return;
+        }
+        for payload in turns {
             self.take_turn(payload);
         }
     }
