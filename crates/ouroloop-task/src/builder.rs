@@ -291,7 +291,7 @@ where
     record.begin_root(scheduled);
     let cell = TaskCell::<F, C>::make(&tasks, root, future, context, created_at);
     // SAFETY: two pointers were counted, and this is the second.
-    let other = unsafe { TaskCellRef::new(cell.counted_ref()) };
+    let other = unsafe { cell.counted_ref() };
     record.set_cell(other);
     Ok(cell)
 }

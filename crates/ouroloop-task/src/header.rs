@@ -257,16 +257,6 @@ impl CellRef {
         CellRef(block.cast())
     }
 
-    /// The other one of the two pointers that were counted when the cell was made.
-    ///
-    /// # Safety
-    ///
-    /// It is called at most once less often than `refs` was.
-    #[inline]
-    pub(crate) unsafe fn counted_ref(&self) -> CellRef {
-        CellRef(self.0)
-    }
-
     /// The rest of the cell.
     ///
     /// # Safety
@@ -424,6 +414,16 @@ impl TaskCellRef {
     pub(crate) unsafe fn new(cell: CellRef) -> TaskCellRef {
         debug_assert!(cell.has(IS_TASK));
         TaskCellRef(cell)
+    }
+
+    /// The other one of the two pointers that were counted when the cell was made.
+    ///
+    /// # Safety
+    ///
+    /// It is called at most once less often than `refs` was.
+    #[inline]
+    pub(crate) unsafe fn counted_ref(&self) -> TaskCellRef {
+        TaskCellRef(CellRef(self.0.0))
     }
 
     #[inline]
