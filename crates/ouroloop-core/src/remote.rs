@@ -80,7 +80,7 @@ impl RemoteHandle {
 
     /// Gives the id of the loop.
     pub fn id(&self) -> LoopId {
-        self.shared.id
+        self.shared.address.id
     }
 
     /// Gives the id of the process that made the loop. In the child of a fork it is another one, and nothing that is left
@@ -96,7 +96,7 @@ impl RemoteHandle {
 
     /// Whether the loop is closed. An open one may be closed before you have looked at the answer.
     pub fn is_closed(&self) -> bool {
-        !self.shared.inbox().is_open_for(self.shared.generation)
+        !self.shared.address.is_open()
     }
 
     /// Tells whether the loop is running at this moment.
@@ -110,85 +110,16 @@ impl RemoteHandle {
         created_at: &'static Location<'static>,
     ) -> Result<(), LoopError> {
         let context = snapshot_context();
-        if self.is_next_here() {
+        if self.shared.address.is_next_here() {
             // In the loop's own thread this is `call_soon`, in the same queue.
-            return self.with_loop(|event_loop| {
+            return self.shared.address.with_loop(|event_loop| {
                 event_loop.call_created_at(context, f, created_at).map(drop)
             });
         }
-        self.shared.submit(Item::Call {
+        self.shared.address.submit(Item::Call {
             callback: Box::new(f),
             context,
             created_at,
-        })
-    }
-
-    /// Appends a word of a [`Client`](crate::Client) to the ready queue, from any thread, and wakes the loop:
-    /// [`call_soon_threadsafe`](Self::call_soon_threadsafe) without a callback, and without an allocation.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Closed`] after the loop was closed.
-    ///
-    /// # Ordering
-    ///
-    /// That of `call_soon_threadsafe`, also among its calls.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ouroloop::lowlevel::Client;
-    /// use ouroloop::new_event_loop;
-    /// use std::{cell::RefCell, rc::Rc, thread};
-    ///
-    /// #[derive(Default)]
-    /// struct Recorder(RefCell<Vec<u64>>);
-    ///
-    /// impl Client for Recorder {
-    ///     fn run(&self, payload: u64) {
-    ///         self.0.borrow_mut().push(payload)
-    ///     }
-    ///     fn posted(&self, _payload: u64) {}
-    ///     fn describe(&self, payload: u64) -> String {
-    ///         format!("word {payload}")
-    ///     }
-    ///     fn close(&self) {}
-    /// }
-    ///
-    /// let event_loop = new_event_loop()?;
-    /// let recorder = Rc::new(Recorder::default());
-    /// let client = event_loop.register_client(recorder.clone());
-    /// let remote = event_loop.remote();
-    /// thread::spawn(move || remote.schedule(client.word(7))).join().unwrap()?;
-    /// event_loop.run_once()?;
-    /// assert_eq!(*recorder.0.borrow(), [7]);
-    /// event_loop.close()?;
-    /// # Ok::<(), ouroloop::LoopError>(())
-    /// ```
-    pub fn schedule(&self, word: ClientWord) -> Result<(), LoopError> {
-        if self.is_next_here() {
-            return self.with_loop(|event_loop| {
-                event_loop.check_open()?;
-                event_loop.schedule(word);
-                Ok(())
-            });
-        }
-        self.shared.submit(Item::Turn(word))
-    }
-
-    /// Whether this thread runs a loop of this id, and nothing that came from others would be overtaken.
-    fn is_next_here(&self) -> bool {
-        running_loop_id() == Some(self.shared.id) && !self.shared.inbox().is_pending()
-    }
-
-    /// Does something with the loop, which runs in this thread, unless another one has its id by now.
-    fn with_loop(
-        &self,
-        f: impl FnOnce(&LoopRef) -> Result<(), LoopError>,
-    ) -> Result<(), LoopError> {
-        with_running(|running| match running {
-            Some(running) if running.generation() == self.shared.generation => f(running),
-            _ => Err(LoopError::Closed),
         })
     }
 }
@@ -201,9 +132,10 @@ impl Clone for RemoteHandle {
 
 impl Drop for RemoteHandle {
     fn drop(&mut self) {
-        // A loop on virtual time sleeps for real only as long as a remote handle may wake it.
-        if self.shared.handles.fetch_sub(1, Ordering::Release) == 1 {
-            self.shared.inbox().nudge(self.shared.generation);
+        // A loop on virtual time sleeps for real only as long as a remote handle may wake it. In its own thread it is awake.
+        let address = self.shared.address;
+        if self.shared.handles.fetch_sub(1, Ordering::Release) == 1 && !address.is_here() {
+            address.inbox().nudge(address.generation);
         }
     }
 }
@@ -211,7 +143,7 @@ impl Drop for RemoteHandle {
 impl fmt::Debug for RemoteHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteHandle")
-            .field("id", &self.shared.id)
+            .field("id", &self.shared.address.id)
             .field("closed", &self.is_closed())
             .field("running", &self.is_running())
             .finish()
@@ -222,7 +154,7 @@ impl fmt::Debug for RemoteHandle {
 ///
 /// The word comes to [`Client::posted`](crate::Client::posted). If no loop has this id, nothing
 /// happens; if another loop has it by now, that one gets the word. For wakers that have room for nothing but
-/// an id; [`LoopAddress::post`] and [`RemoteHandle`] are never mistaken.
+/// an id; a [`LoopAddress`] and a [`RemoteHandle`] are never mistaken.
 ///
 /// # Examples
 ///
@@ -293,14 +225,100 @@ impl LoopAddress {
     /// nothing happens.
     pub fn post(self, word: ClientWord) {
         // A refused word needs no destructor.
-        let _ = inbox::inbox(self.id).push(Some(self.generation), Item::Word(word));
+        let _ = self.submit(Item::Word(word));
+    }
+
+    /// Appends a word of a [`Client`](crate::Client) to the ready queue, from any thread, and wakes the loop:
+    /// [`RemoteHandle::call_soon_threadsafe`] without a callback, and without an allocation.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`] after the loop was closed.
+    ///
+    /// # Ordering
+    ///
+    /// That of `call_soon_threadsafe`, also among its calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ouroloop::lowlevel::Client;
+    /// use ouroloop::new_event_loop;
+    /// use std::{cell::RefCell, rc::Rc, thread};
+    ///
+    /// #[derive(Default)]
+    /// struct Recorder(RefCell<Vec<u64>>);
+    ///
+    /// impl Client for Recorder {
+    ///     fn run(&self, payload: u64) {
+    ///         self.0.borrow_mut().push(payload)
+    ///     }
+    ///     fn posted(&self, _payload: u64) {}
+    ///     fn describe(&self, payload: u64) -> String {
+    ///         format!("word {payload}")
+    ///     }
+    ///     fn close(&self) {}
+    /// }
+    ///
+    /// let event_loop = new_event_loop()?;
+    /// let recorder = Rc::new(Recorder::default());
+    /// let client = event_loop.register_client(recorder.clone());
+    /// let address = event_loop.address();
+    /// thread::spawn(move || address.schedule(client.word(7))).join().unwrap()?;
+    /// event_loop.run_once()?;
+    /// assert_eq!(*recorder.0.borrow(), [7]);
+    /// event_loop.close()?;
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
+    pub fn schedule(self, word: ClientWord) -> Result<(), LoopError> {
+        if self.is_next_here() {
+            return self.with_loop(|event_loop| {
+                event_loop.check_open()?;
+                event_loop.schedule(word);
+                Ok(())
+            });
+        }
+        self.submit(Item::Turn(word))
+    }
+
+    /// Leaves an item in the loop's inbox.
+    pub(crate) fn submit(self, item: Item) -> Result<(), LoopError> {
+        // What is refused is dropped here, outside of the inbox's lock.
+        self.inbox()
+            .push(Some(self.generation), item)
+            .map_err(|_refused| LoopError::Closed)
+    }
+
+    /// Whether this thread runs a loop of this id.
+    fn is_here(self) -> bool {
+        running_loop_id() == Some(self.id)
+    }
+
+    /// The same, and nothing that came from others would be overtaken.
+    fn is_next_here(self) -> bool {
+        self.is_here() && !self.inbox().is_pending()
+    }
+
+    /// Does something with the loop, which runs in this thread, unless another one has its id by now.
+    fn with_loop(self, f: impl FnOnce(&LoopRef) -> Result<(), LoopError>) -> Result<(), LoopError> {
+        with_running(|running| match running {
+            Some(running) if running.address() == self => f(running),
+            _ => Err(LoopError::Closed),
+        })
+    }
+
+    fn is_open(self) -> bool {
+        self.inbox().is_open_for(self.generation)
+    }
+
+    fn inbox(self) -> &'static Inbox {
+        inbox::inbox(self.id)
     }
 }
 
 /// What a loop shares with its remote handles.
 pub(crate) struct RemoteShared {
-    id: LoopId,
-    generation: u64,
+    address: LoopAddress,
     pid: u32,
     thread: ThreadId,
     running: AtomicBool,
@@ -308,23 +326,14 @@ pub(crate) struct RemoteShared {
 }
 
 impl RemoteShared {
-    pub(crate) fn new(id: LoopId, generation: u64) -> Arc<RemoteShared> {
+    pub(crate) fn new(address: LoopAddress) -> Arc<RemoteShared> {
         Arc::new(RemoteShared {
-            id,
-            generation,
+            address,
             pid: std::process::id(),
             thread: thread::current().id(),
             running: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
         })
-    }
-
-    /// Leaves an item in the loop's inbox.
-    pub(crate) fn submit(&self, item: Item) -> Result<(), LoopError> {
-        // What is refused is dropped here, outside of the inbox's lock.
-        self.inbox()
-            .push(Some(self.generation), item)
-            .map_err(|_refused| LoopError::Closed)
     }
 
     pub(crate) fn set_running(&self, running: bool) {
@@ -335,9 +344,5 @@ impl RemoteShared {
     pub(crate) fn has_handles(&self) -> bool {
         // Pairs with the release in `RemoteHandle::drop`: what that thread submitted is seen.
         self.handles.load(Ordering::Acquire) != 0
-    }
-
-    fn inbox(&self) -> &'static Inbox {
-        inbox::inbox(self.id)
     }
 }

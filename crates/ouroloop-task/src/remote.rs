@@ -1,14 +1,15 @@
 //! The setter of a promise that may cross threads.
 //!
-//! The loop keeps the promise in a table, and shares a slot with the setter. Whoever sets it puts the outcome into the
-//! slot and schedules the word of the table's entry, once; at that word's turn the loop takes the outcome out.
+//! The loop keeps a slot in a table, and shares it with the setter. Whoever sets it puts the outcome into the slot and
+//! schedules the word of the table's entry, once; at that word's turn the loop takes the outcome out, and sets the promise.
 
+use std::cell::UnsafeCell;
 use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ouroloop_core::{ClientWord, LoopError, RemoteHandle};
+use ouroloop_core::{ClientWord, LoopAddress, LoopError};
 
 use crate::error::TaskError;
 use crate::promise::Promise;
@@ -42,14 +43,25 @@ use crate::promise::Promise;
 /// assert_eq!(answer, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct RemotePromise<T> {
-    event_loop: RemoteHandle,
+pub struct RemotePromise<T: 'static> {
+    event_loop: LoopAddress,
     /// Where the outcome goes; nothing if the loop was closed, or once there is one.
     slot: Option<Arc<Slot<T>>>,
     word: ClientWord,
 }
 
-struct Slot<T>(Mutex<Outcome<T>>);
+struct Slot<T: 'static> {
+    outcome: Mutex<Outcome<T>>,
+    /// The loop's alone, whose [`Remote`] takes it out before it lets go of the slot.
+    promise: UnsafeCell<Option<Promise<T>>>,
+}
+
+// SAFETY: what stays in the thread of the loop is in a place that only `Remote` looks into, which does not leave it, and
+// that is empty once `Remote` is gone.
+unsafe impl<T: Send> Send for Slot<T> {}
+
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Slot<T> {}
 
 enum Outcome<T> {
     /// The setter is there.
@@ -62,37 +74,63 @@ enum Outcome<T> {
 impl<T> Slot<T> {
     fn lock(&self) -> MutexGuard<'_, Outcome<T>> {
         // Nothing under this lock can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A slot whatever its type.
+trait SetRemotely {
+    fn is_over(&self) -> bool;
+
+    /// Takes the promise out and gives it up, set if `with_outcome` and if there is one.
+    ///
+    /// # Safety
+    ///
+    /// By the slot's `Remote` alone.
+    unsafe fn settle(&self, with_outcome: bool);
+}
+
+impl<T> SetRemotely for Slot<T> {
+    fn is_over(&self) -> bool {
+        !matches!(*self.lock(), Outcome::Pending)
+    }
+
+    unsafe fn settle(&self, with_outcome: bool) {
+        // SAFETY: there is one `Remote`, in one thread, and moving a value calls nothing.
+        let promise = unsafe { (*self.promise.get()).take() };
+        let (Some(promise), true) = (promise, with_outcome) else {
+            return;
+        };
+        let outcome = mem::replace(&mut *self.lock(), Outcome::Gone);
+        // One that was cancelled meanwhile has nobody left to tell.
+        let _ = match outcome {
+            Outcome::Set(Ok(value)) => promise.set_result(value),
+            Outcome::Set(Err(error)) => promise.set_error(error),
+            Outcome::Pending | Outcome::Gone => Ok(()),
+        };
     }
 }
 
 /// A promise in the table of its loop, with what another thread may have set.
-pub(crate) trait SetRemotely {
+pub(crate) struct Remote(Arc<dyn SetRemotely>);
+
+impl Remote {
     /// Whether the setter was used, or is gone.
-    fn is_over(&self) -> bool;
-
-    /// Sets the promise; or gives up the right to, if nothing was set.
-    fn settle(self: Box<Self>);
-}
-
-struct Entry<T: 'static> {
-    promise: Promise<T>,
-    slot: Arc<Slot<T>>,
-}
-
-impl<T: 'static> SetRemotely for Entry<T> {
-    fn is_over(&self) -> bool {
-        !matches!(*self.slot.lock(), Outcome::Pending)
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_over()
     }
 
-    fn settle(self: Box<Self>) {
-        let outcome = mem::replace(&mut *self.slot.lock(), Outcome::Gone);
-        // One that was cancelled meanwhile has nobody left to tell.
-        let _ = match outcome {
-            Outcome::Set(Ok(value)) => self.promise.set_result(value),
-            Outcome::Set(Err(error)) => self.promise.set_error(error),
-            Outcome::Pending | Outcome::Gone => Ok(()),
-        };
+    /// Sets the promise; or gives up the right to, if nothing was set.
+    pub(crate) fn settle(self) {
+        // SAFETY: its own slot.
+        unsafe { self.0.settle(true) };
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        // SAFETY: its own slot.
+        unsafe { self.0.settle(false) };
     }
 }
 
@@ -104,15 +142,19 @@ impl<T: 'static> Promise<T> {
     pub fn remote(&self) -> RemotePromise<T> {
         let tasks = self.tasks();
         // A closed loop keeps nothing, and refuses to set it.
-        let slot = (!tasks.is_closed()).then(|| Arc::new(Slot(Mutex::new(Outcome::Pending))));
-        let entry = slot.clone().map(|slot| {
-            let promise = self.clone();
-            tasks.add_remote(Box::new(Entry { promise, slot }))
+        let slot = (!tasks.is_closed()).then(|| {
+            Arc::new(Slot {
+                outcome: Mutex::new(Outcome::Pending),
+                promise: UnsafeCell::new(Some(self.clone())),
+            })
         });
+        let place = slot
+            .as_ref()
+            .map(|slot| tasks.add_remote(Remote(slot.clone())));
         RemotePromise {
-            event_loop: tasks.event_loop.remote(),
+            event_loop: tasks.event_loop.address(),
             slot,
-            word: tasks.settle_word(entry.unwrap_or_default()),
+            word: tasks.settle_word(place.unwrap_or_default()),
         }
     }
 }
@@ -154,7 +196,7 @@ impl<T: Send + 'static> RemotePromise<T> {
     }
 }
 
-impl<T> RemotePromise<T> {
+impl<T: 'static> RemotePromise<T> {
     fn settle(&mut self, outcome: Outcome<T>) -> Result<(), LoopError> {
         let slot = self.slot.take().ok_or(LoopError::Closed)?;
         *slot.lock() = outcome;

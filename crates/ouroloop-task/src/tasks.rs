@@ -24,7 +24,7 @@ use std::task::Waker;
 
 use ouroloop_core::{
     Client, ClientId, ClientWord, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload,
-    Turns, running_loop_id, swap_context, with_running,
+    RemoteHandle, Turns, running_loop_id, swap_context, with_running,
 };
 use slab::Slab;
 
@@ -35,7 +35,7 @@ use crate::error::TaskError;
 use crate::header::{BUSY, CellRef, Polled, TaskCellRef, UNREPORTED};
 use crate::node::{DoneCallback, Node, OtherWake};
 use crate::pool::{Key, NIL, Pool};
-use crate::remote::SetRemotely;
+use crate::remote::Remote;
 use crate::scope::{
     ASKED, CANCEL_PENDING, MARKED, MUST_CANCEL, ROOT, RUNNING, SCHEDULED, STARTED, ScopeRecord,
     WOKEN,
@@ -65,7 +65,9 @@ pub(crate) struct Tasks {
     /// Which of its thread this is, so that its tasks have names of their own there.
     number: u64,
     /// The promises that other threads may set.
-    remotes: RefCell<Slab<Box<dyn SetRemotely>>>,
+    remotes: RefCell<Slab<Remote>>,
+    /// Held while there are such: a loop on virtual time then waits for them instead of calling that a deadlock.
+    reachable: Cell<Option<RemoteHandle>>,
     factory: RefCell<Option<TaskFactory>>,
     has_factory: Cell<bool>,
     pub(crate) ask_stack: Cell<Option<Box<AskStack>>>,
@@ -124,6 +126,7 @@ impl Tasks {
             last_id: Cell::new(0),
             number: NUMBER.replace(NUMBER.get() + 1),
             remotes: RefCell::new(Slab::new()),
+            reachable: Cell::new(None),
             factory: RefCell::new(None),
             has_factory: Cell::new(false),
             ask_stack: Cell::new(None),
@@ -218,7 +221,10 @@ impl Tasks {
     }
 
     /// Keeps a promise that another thread may set; its place in the table.
-    pub(crate) fn add_remote(&self, entry: Box<dyn SetRemotely>) -> usize {
+    pub(crate) fn add_remote(&self, entry: Remote) -> usize {
+        let handle = self.reachable.take();
+        let handle = handle.unwrap_or_else(|| self.event_loop.remote());
+        self.reachable.set(Some(handle));
         self.remotes.borrow_mut().insert(entry)
     }
 
@@ -229,6 +235,10 @@ impl Tasks {
             return;
         }
         let entry = remotes.remove(place);
+        // On real time nobody asks who could wake the loop.
+        if remotes.is_empty() && self.event_loop.virtual_clock().is_some() {
+            self.reachable.set(None);
+        }
         drop(remotes);
         entry.settle();
     }
@@ -812,6 +822,7 @@ impl Client for Tasks {
         }
         let remotes = self.remotes.take();
         drop(remotes);
+        self.reachable.set(None);
         // A promise may be held by its own callback, which nobody will ever call.
         let callbacks: Vec<_> = self
             .nodes

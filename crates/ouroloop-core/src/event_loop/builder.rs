@@ -16,7 +16,7 @@ use crate::ready::ReadyQueue;
 use crate::remote::RemoteShared;
 use crate::selector::MioSelector;
 use crate::timers::Timers;
-use crate::{Clock, LoopError, Selector};
+use crate::{Clock, LoopAddress, LoopError, Selector};
 
 /// Makes a loop that is not running and is not set as the thread's current one: asyncio's
 /// `new_event_loop`.
@@ -192,7 +192,7 @@ impl Builder {
             closed: Cell::new(false),
             inbox,
             drained: RefCell::default(),
-            remote: RemoteShared::new(id, generation),
+            remote: RemoteShared::new(LoopAddress::new(id, generation)),
             waits_virtually: selector.waits_virtually(),
             selector: RefCell::new(Some(selector)),
             io: RefCell::new(IoTable::default()),

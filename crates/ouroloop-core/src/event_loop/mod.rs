@@ -244,11 +244,6 @@ impl LoopRef {
         LoopAddress::new(self.0.id, self.0.generation)
     }
 
-    /// Tells this loop from others that had its id.
-    pub(crate) fn generation(&self) -> u64 {
-        self.0.generation
-    }
-
     #[inline]
     pub(crate) fn check_open(&self) -> Result<(), LoopError> {
         if self.0.closed.get() {

@@ -199,7 +199,7 @@ impl LoopRef {
         if self.inner().inbox.is_pending() {
             // Something is there from before, perhaps from this thread: stay behind it.
             let callback = Box::new(f);
-            return self.inner().remote.submit(Item::Call {
+            return self.address().submit(Item::Call {
                 callback,
                 context,
                 created_at,

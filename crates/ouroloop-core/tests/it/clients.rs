@@ -249,30 +249,25 @@ fn words_and_calls_of_a_thread_take_turns_in_the_order_of_that_thread() {
         on_every_loop(|event_loop| {
             let log = Log::default();
             let id = Recorder::register(event_loop, &log);
-            let remote = event_loop.remote();
+            let (remote, address) = (event_loop.remote(), event_loop.address());
             let submit = move || {
-                remote.schedule(id.word(1)).expect("it is open");
+                address.schedule(id.word(1)).expect("it is open");
                 let call = || SAID.with_borrow(|log| log.say("call"));
                 remote.call_soon_threadsafe(call).expect("it is open");
-                remote.schedule(id.word(2)).expect("it is open");
-                remote
+                address.schedule(id.word(2)).expect("it is open");
             };
             SAID.set(log.clone());
-            let remote = if elsewhere {
-                std::thread::spawn(submit).join().expect("it only submits")
+            if elsewhere {
+                std::thread::spawn(submit).join().expect("it only submits");
             } else {
                 // In a callback, where the calls need no wake-up.
-                let returned = Rc::new(Cell::new(None));
-                let place = returned.clone();
-                let submits = event_loop.call_soon(move || place.set(Some(submit())));
-                submits.expect("it is open");
+                event_loop.call_soon(submit).expect("it is open");
                 run_iterations(event_loop, 1);
-                returned.take().expect("it ran")
-            };
+            }
             run_iterations(event_loop, 1);
             assert_eq!(log.take(), "run1 call run2", "{elsewhere}");
             event_loop.close().expect("it does not run");
-            let late = remote.schedule(id.word(3));
+            let late = address.schedule(id.word(3));
             assert!(matches!(late, Err(LoopError::Closed)));
         });
     }
