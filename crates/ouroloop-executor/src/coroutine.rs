@@ -1,17 +1,19 @@
 //! `run_coroutine_threadsafe`: a coroutine for a loop, handed over by another thread.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::panic::Location;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ouroloop_core::{LoopError, RemoteHandle, with_running};
-use ouroloop_task::{FutureRef, LoopTasks, TaskBuilder, TaskError, process_id};
+use ouroloop_task::{AsFutureRef, FutureRef, LoopTasks, TaskBuilder, TaskError, process_id};
 
-use crate::bridge::{Bridge, Entry};
-use crate::concurrent::cell::Watcher;
-use crate::concurrent::{self, Promise};
+use crate::bridge::{Bridge, Settle};
+use crate::concurrent;
+use crate::concurrent::cell::{Cell, Erased, Shared, Watcher};
 use crate::error::ExecutorError;
+use crate::job::{JobInfo, panics};
+use crate::log;
+use crate::sync::{Mutex, lock};
 
 /// Runs a coroutine as a task of a loop in another thread; from any thread.
 ///
@@ -60,16 +62,19 @@ where
     F: Future + 'static,
     F::Output: Send + 'static,
 {
-    let promise = Promise::completed_by(Some(event_loop.thread_id()));
-    let future = promise.future();
+    let handed = Arc::new(Handed {
+        cell: Cell::new(Some(event_loop.thread_id())),
+        value: Mutex::new(None),
+    });
+    let future = handed.future();
     let pid = event_loop.process_id();
     if pid != process_id() {
         // What is left for the loop here would never have its turn.
-        let _ = promise.set_exception(ExecutorError::Forked { pid });
+        handed.fail(TaskError::failed(ExecutorError::Forked { pid }));
         return future;
     }
     let end = End {
-        promise,
+        handed: Some(handed),
         created_at: Location::caller(),
     };
     // A loop that is closed drops the end, which says so.
@@ -77,9 +82,88 @@ where
     future
 }
 
-/// The end of the chain in the loop's thread. Dropped before it is used, the loop is gone.
+/// A coroutine that was handed over: its future, and what it came to.
+struct Handed<T: 'static> {
+    cell: Cell<T>,
+    /// From the end of the coroutine until the task's end is told.
+    value: Mutex<Option<T>>,
+}
+
+impl<T: Send + 'static> Handed<T> {
+    fn future(self: &Arc<Self>) -> concurrent::Future<T> {
+        concurrent::Future::of(self.clone())
+    }
+
+    fn fail(self: &Arc<Self>, error: TaskError) {
+        // One that was cancelled in the meantime needs no error.
+        let _ = self.cell.finish(Err(error), || self.future());
+    }
+}
+
+impl<T: Send + 'static> Settle for Handed<T> {
+    /// Copies what came of the task, as asyncio's `_set_concurrent_future_state` does.
+    ///
+    /// If the future was cancelled meanwhile nobody looks at the exception, so that its loop reports it.
+    fn settle(self: Arc<Self>, task: &FutureRef) {
+        let value = lock(&self.value).take();
+        if task.cancelled() {
+            self.cell.cancel(|| self.future());
+        }
+        if self.cell.start() != Ok(true) {
+            return;
+        }
+        let outcome = match task.exception() {
+            Some(error) => Err(error),
+            None => value.ok_or(TaskError::InvalidState),
+        };
+        let _ = self.cell.finish_running(outcome, || self.future());
+    }
+
+    fn close(self: Arc<Self>) {
+        let value = lock(&self.value).take();
+        self.fail(TaskError::LoopClosed);
+        if panics(|| drop(value)) {
+            log::error("the result of a coroutine panicked when it was dropped");
+        }
+    }
+}
+
+impl<T: Send + 'static> Shared<T> for Handed<T> {
+    fn cell(&self) -> &Cell<T> {
+        &self.cell
+    }
+
+    fn erase(self: Arc<Self>) -> Arc<dyn Erased> {
+        self
+    }
+}
+
+impl<T: Send + 'static> Erased for Handed<T> {
+    fn cancel(self: Arc<Self>) -> bool {
+        self.cell.cancel(|| self.future())
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cell.cancelled()
+    }
+
+    fn running(&self) -> bool {
+        self.cell.running()
+    }
+
+    fn error(&self) -> Option<TaskError> {
+        self.cell.error()
+    }
+
+    fn info(&self) -> Option<&JobInfo> {
+        None
+    }
+}
+
+/// What begins the task in the loop's thread. Dropped before it did, the loop is gone.
 struct End<T: Send + 'static> {
-    promise: Promise<T>,
+    /// None once the task is made.
+    handed: Option<Arc<Handed<T>>>,
     /// Who handed the coroutine over: the task is made in the name of that line.
     created_at: &'static Location<'static>,
 }
@@ -94,52 +178,40 @@ impl<T: Send + 'static> End<T> {
         }
     }
 
-    fn try_begin<F>(self, make: impl FnOnce() -> F + 'static) -> Result<(), LoopError>
+    fn try_begin<F>(mut self, make: impl FnOnce() -> F + 'static) -> Result<(), LoopError>
     where
         F: Future<Output = T> + 'static,
     {
         // Whether the process is the loop's was asked by the caller, and is by the bridge, at less cost.
         let event_loop = with_running(|running| running.cloned()).ok_or(LoopError::NotRunning)?;
         let bridge = Bridge::of(&event_loop)?;
-        let value = Rc::new(Cell::new(None));
-        let place = value.clone();
-        let options = TaskBuilder::new().created_at(self.created_at);
-        let coroutine = async move { place.set(Some(make().await)) };
-        let task = event_loop.create_task_with(options, coroutine)?;
-        let word = bridge.enter(Entry::Task(task.as_future_ref()));
-        let future = self.promise.future();
-        // As in asyncio: a future that was cancelled already cancels the task after its first step was queued.
-        future.watch(Watcher::CancelWord(event_loop.address(), word));
-        task.as_future_ref()
-            .add_done_callback_in(None, move |task| {
-                bridge.leave(word);
-                self.settle(task, &value);
-            });
-        Ok(())
-    }
-
-    /// Copies what came of the task, as asyncio's `_set_concurrent_future_state` does.
-    ///
-    /// If the future was cancelled meanwhile nobody looks at the exception, so that its loop reports it.
-    fn settle(self, task: &FutureRef, value: &Cell<Option<T>>) {
-        if task.cancelled() {
-            self.promise.future().cancel();
-        }
-        if self.promise.set_running_or_notify_cancel() != Ok(true) {
-            return;
-        }
-        let outcome = match task.exception() {
-            Some(error) => Err(error),
-            None => value.take().ok_or(TaskError::InvalidState),
+        let Some(handed) = self.handed.clone() else {
+            return Ok(());
         };
-        let _ = self.promise.set(outcome);
+        let (word, ending) = bridge.enter_task(handed.clone());
+        let place = handed.clone();
+        let coroutine = async move {
+            // In this order they are dropped, if they are before the first step.
+            let (make, _ending) = (make, ending);
+            let value = make().await;
+            *lock(&place.value) = Some(value);
+        };
+        let options = TaskBuilder::new().created_at(self.created_at);
+        let task = event_loop.create_task_with(options, coroutine)?;
+        self.handed = None;
+        bridge.set_task(word, task.as_future_ref());
+        // As in asyncio: a future that was cancelled already cancels the task after its first step was queued.
+        handed
+            .future()
+            .watch(Watcher::CancelWord(event_loop.address(), word));
+        Ok(())
     }
 }
 
 impl<T: Send + 'static> Drop for End<T> {
     fn drop(&mut self) {
-        if !self.promise.future().done() {
-            let _ = self.promise.set(Err(TaskError::LoopClosed));
+        if let Some(handed) = self.handed.take() {
+            handed.fail(TaskError::LoopClosed);
         }
     }
 }

@@ -49,6 +49,14 @@ impl<T> Entries<T> {
         slot.entry.as_ref().filter(|_| slot.is(number))
     }
 
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let slot = self.slots.get_mut(index_of(number))?;
+        if !slot.is(number) {
+            return None;
+        }
+        slot.entry.as_mut()
+    }
+
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         let slot = self.slots.get_mut(index_of(number))?;
         if !slot.is(number) {

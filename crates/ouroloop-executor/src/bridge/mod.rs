@@ -1,7 +1,7 @@
 //! What a loop knows of other threads' work: this crate as a client of the core.
 //!
 //! Each future of another thread that a task of the loop may wait for has an entry here, as has each task that another
-//! thread may cancel. A thread that ends such a future posts the number of the entry as a word, which costs no
+//! thread has made and may cancel. A thread that ends such a future posts the number of the entry as a word, which costs no
 //! allocation; the loop takes it from its inbox and gives it a place in the ready queue, where asyncio has the handle of
 //! `call_soon_threadsafe`. There the outcome is copied; whoever waits resumes one iteration later.
 //!
@@ -21,6 +21,7 @@ mod link;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ouroloop_core::{
     Client, ClientId, ClientWord, LoopError, LoopRef, RemoteHandle, get_running_loop,
@@ -49,11 +50,34 @@ pub(crate) struct Bridge {
 }
 
 /// Who gets a word.
-pub(crate) enum Entry {
+enum Entry {
     /// The future of another thread.
     Chained(Rc<Link>),
-    /// A task that the future of another thread may cancel.
-    Task(FutureRef),
+    /// A task that the future of another thread may cancel, and who is told of its end in that thread's place. The task is
+    /// none until it is made.
+    Task(Option<FutureRef>, Arc<dyn Settle>),
+}
+
+/// The future of a task in another thread.
+pub(crate) trait Settle {
+    /// Copies what the task came to, which is done.
+    fn settle(self: Arc<Self>, task: &FutureRef);
+
+    /// The loop was closed before.
+    fn close(self: Arc<Self>);
+}
+
+/// Part of a coroutine: when it is dropped the task is about to be done, and its entry gets a turn, as a done-callback of
+/// the task would that was added before all others.
+pub(crate) struct Ending {
+    bridge: Rc<Bridge>,
+    word: ClientWord,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.bridge.event_loop.schedule(self.word);
+    }
 }
 
 thread_local! {
@@ -117,10 +141,24 @@ impl Bridge {
     }
 
     /// Adds an entry, and returns the word that it waits for.
-    pub(crate) fn enter(&self, entry: Entry) -> ClientWord {
+    fn enter(&self, entry: Entry) -> ClientWord {
         let number = self.entries.borrow_mut().insert(entry);
         let client = self.client.get().expect("registered when it was made");
         client.word(number)
+    }
+
+    /// Adds an entry for a task that is to be made with the second part of what this returns.
+    pub(crate) fn enter_task(self: &Rc<Self>, future: Arc<dyn Settle>) -> (ClientWord, Ending) {
+        let word = self.enter(Entry::Task(None, future));
+        let bridge = self.clone();
+        (word, Ending { bridge, word })
+    }
+
+    /// The task of such an entry is made.
+    pub(crate) fn set_task(&self, word: ClientWord, made: FutureRef) {
+        if let Some(Entry::Task(task, _)) = self.entries.borrow_mut().get_mut(word.payload()) {
+            *task = Some(made);
+        }
     }
 
     /// Makes what knows the future of another thread here, and the word that tells its end.
@@ -136,7 +174,7 @@ impl Bridge {
     }
 
     /// Takes an entry out; none if it is gone.
-    pub(crate) fn leave(&self, word: ClientWord) -> Option<Entry> {
+    fn leave(&self, word: ClientWord) -> Option<Entry> {
         self.remove(word.payload())
     }
 
@@ -168,17 +206,21 @@ fn check_process(event_loop: &LoopRef) -> Result<(), LoopError> {
 
 impl Client for Bridge {
     fn run(&self, payload: u64) {
-        let task = match self.entries.borrow().get(payload) {
-            Some(Entry::Task(task)) => Some(task.clone()),
+        let pending = match self.entries.borrow().get(payload) {
+            Some(Entry::Task(Some(task), _)) if !task.done() => Some(task.clone()),
             _ => None,
         };
-        if let Some(task) = task {
+        if let Some(task) = pending {
             task.cancel();
             return;
         }
-        if let Some(Entry::Chained(link)) = self.remove(payload) {
-            link.settle();
-            self.links.keep(link);
+        match self.remove(payload) {
+            Some(Entry::Chained(link)) => {
+                link.settle();
+                self.links.keep(link);
+            }
+            Some(Entry::Task(Some(task), future)) => future.settle(&task),
+            _ => {}
         }
     }
 
@@ -197,7 +239,10 @@ impl Client for Bridge {
                 let other = || "<the end of a future of another thread>".into();
                 info.flatten().unwrap_or_else(other)
             }
-            Some(Entry::Task(task)) => format!("<the cancellation of {task:?}>"),
+            Some(Entry::Task(Some(task), _)) if !task.done() => {
+                format!("<the cancellation of {task:?}>")
+            }
+            Some(Entry::Task(task, _)) => format!("<the end of {task:?}>"),
             None => "<the end of a future that nobody waits for>".into(),
         }
     }
@@ -213,8 +258,9 @@ impl Client for Bridge {
         loop {
             let entry = self.entries.borrow_mut().pop();
             let Some(entry) = entry else { break };
-            if let Entry::Chained(link) = entry {
-                link.close();
+            match entry {
+                Entry::Chained(link) => link.close(),
+                Entry::Task(_, future) => future.close(),
             }
         }
         self.links.close();

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::thread::ThreadId;
 
 use ouroloop_task::{InvalidState, TaskError};
 
@@ -55,13 +54,8 @@ impl<T: Send + 'static> Promise<T> {
         reason = "one without a future is of no use"
     )]
     pub fn new() -> Promise<T> {
-        Promise::completed_by(None)
-    }
-
-    /// A promise that the thread of this loop sets, and so must not wait for.
-    pub(crate) fn completed_by(home: Option<ThreadId>) -> Promise<T> {
         Promise {
-            plain: Arc::new(Plain(Cell::new(home))),
+            plain: Arc::new(Plain(Cell::new(None))),
         }
     }
 
