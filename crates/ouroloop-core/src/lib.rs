@@ -18,6 +18,7 @@ mod remote;
 mod report;
 mod running;
 mod selector;
+mod sync;
 mod timers;
 
 pub use client::{Client, Turns};

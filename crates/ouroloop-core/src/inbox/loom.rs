@@ -1,41 +1,23 @@
 //! Loom models of the inbox's protocol: every interleaving of a submitter and a loop.
 //!
-//! Run them by `cargo xtask loom`. The loop here has no user code, and a selector that is a flag
-//! and a condition: what is modelled is who sees what, and who wakes whom. A lost wake-up leaves
+//! Run them by `cargo xtask loom`. The loop here has no user code, and no descriptor to watch: what is modelled is who sees what, and who wakes whom. A lost wake-up leaves
 //! the loop in the selector with nobody to wake it, which loom reports as a deadlock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use ::loom::sync::{Condvar, Mutex};
 use ::loom::thread;
 
 use super::{Inbox, Item};
+use crate::selector::Bell;
 use crate::{ClientId, ClientWord, SelectorWaker};
 
 const GENERATION: u64 = 1;
 
-/// A selector that knows nothing but wake-ups, and remembers one until the next wait.
-#[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Bell {
-    fn wait(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while !*rung {
-            rung = self.changed.wait(rung).unwrap();
-        }
-        *rung = false;
-    }
-}
-
+/// A selector that knows nothing but wake-ups: all that a real one has when it watches no descriptor.
 impl SelectorWaker for Bell {
     fn wake(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.changed.notify_one();
+        self.ring(|| Ok(())).expect("nothing is written");
     }
 }
 
@@ -49,7 +31,7 @@ struct Loop {
 
 impl Loop {
     fn new() -> Loop {
-        let (inbox, bell) = (Arc::new(Inbox::new()), Arc::new(Bell::default()));
+        let (inbox, bell) = (Arc::new(Inbox::new()), Arc::new(Bell::new()));
         inbox.open(GENERATION, bell.clone());
         Loop {
             inbox,
@@ -63,7 +45,7 @@ impl Loop {
     fn turn(&mut self) {
         if self.inbox.park() {
             self.waits += 1;
-            self.bell.wait();
+            self.bell.wait(None);
         }
         self.inbox.unpark();
         self.drain();

@@ -39,7 +39,6 @@
 
 #[cfg(all(test, loom))]
 mod loom;
-mod sync;
 mod table;
 
 use std::mem;
@@ -48,7 +47,7 @@ use std::sync::{Arc, PoisonError};
 
 pub(crate) use table::{claim, inbox, release};
 
-use self::sync::{AtomicU8, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering};
 use crate::{ClientWord, Context, SelectorWaker};
 
 const PENDING: u8 = 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 
+use super::bell::Bell;
 use super::{Interest, Selector, SelectorEvent, SelectorWaker, Token};
 
 /// Not a token of the loop's table, which would have to be full first.
@@ -25,17 +26,23 @@ pub(crate) struct MioSelector {
     events: mio::Events,
     events_capacity: usize,
     waker: Arc<MioWaker>,
+    /// How many descriptors are watched; more, if one was closed without a word and is watched anew.
+    watched: usize,
 }
 
 impl MioSelector {
     pub(crate) fn new() -> io::Result<MioSelector> {
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(MioWaker(mio::Waker::new(poll.registry(), WAKER)?));
+        let waker = Arc::new(MioWaker {
+            bell: Bell::new(),
+            waker: mio::Waker::new(poll.registry(), WAKER)?,
+        });
         Ok(MioSelector {
             poll,
             events: mio::Events::with_capacity(EVENTS_CAPACITY),
             events_capacity: EVENTS_CAPACITY,
             waker,
+            watched: 0,
         })
     }
 }
@@ -44,7 +51,9 @@ impl Selector for MioSelector {
     fn register(&mut self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.poll
             .registry()
-            .register(&mut SourceFd(&fd), pack(token), interests(interest))
+            .register(&mut SourceFd(&fd), pack(token), interests(interest))?;
+        self.watched += 1;
+        Ok(())
     }
 
     fn reregister(&mut self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
@@ -54,14 +63,22 @@ impl Selector for MioSelector {
     }
 
     fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
+        // Also if it fails: then the system has forgotten it already.
+        self.watched = self.watched.saturating_sub(1);
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
     fn select(
         &mut self,
         events: &mut Vec<SelectorEvent>,
-        timeout: Option<Duration>,
+        mut timeout: Option<Duration>,
     ) -> io::Result<()> {
+        if self.watched == 0 && timeout != Some(Duration::ZERO) {
+            if self.waker.bell.wait(timeout) {
+                return Ok(());
+            }
+            timeout = Some(Duration::ZERO);
+        }
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             // The loop computes the timeout anew, so a storm of signals cannot stretch the wait.
@@ -92,12 +109,15 @@ impl Selector for MioSelector {
     }
 }
 
-/// An eventfd, or what the platform has for it; written once per sleep, and never read.
-struct MioWaker(mio::Waker);
+/// An eventfd, or what the platform has for it, which is never read, and a bell; one of them is used, once per sleep.
+struct MioWaker {
+    bell: Bell,
+    waker: mio::Waker,
+}
 
 impl SelectorWaker for MioWaker {
     fn wake(&self) {
-        if let Err(error) = self.0.wake() {
+        if let Err(error) = self.bell.ring(|| self.waker.wake()) {
             let line = format!("could not wake the event loop: {error}");
             if !crate::to_stderr_if_untraced(&line) {
                 tracing::error!(target: "ouroloop::core", "{line}");
@@ -141,7 +161,81 @@ fn translate(event: &mio::event::Event) -> SelectorEvent {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
     use super::*;
+
+    const TOKEN: Token = Token {
+        slot: 0,
+        generation: 0,
+    };
+
+    /// Whether a foreign loop that waits for the selector's descriptor would go on.
+    fn is_readable(selector: &MioSelector) -> bool {
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(1);
+        let fd = selector.as_raw_fd().unwrap();
+        let registry = poll.registry();
+        registry
+            .register(&mut SourceFd(&fd), WAKER, mio::Interest::READABLE)
+            .unwrap();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        !events.is_empty()
+    }
+
+    #[test]
+    fn a_wake_up_ends_a_wait_with_and_without_descriptors() {
+        let mut selector = MioSelector::new().unwrap();
+        let (pipe, _other_end) = UnixStream::pair().unwrap();
+        let mut events = Vec::new();
+        for watches in [false, true, false] {
+            if watches {
+                let registered = selector.register(pipe.as_raw_fd(), TOKEN, Interest::READABLE);
+                registered.unwrap();
+            }
+            // In every order of the two.
+            for nap in [0, 10] {
+                let waker = selector.waker();
+                let helper = thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(nap));
+                    waker.wake();
+                });
+                selector.select(&mut events, None).unwrap();
+                helper.join().unwrap();
+                selector.waker().wake();
+                selector.select(&mut events, None).unwrap();
+            }
+            if watches {
+                selector.deregister(pipe.as_raw_fd()).unwrap();
+                // The last wake-up may be remembered.
+                let short = Some(Duration::from_millis(1));
+                selector.select(&mut events, short).unwrap();
+            }
+        }
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn a_wake_up_shows_at_the_descriptor_until_the_next_wait() {
+        let mut selector = MioSelector::new().unwrap();
+        let mut events = Vec::new();
+        for timeout in [None, Some(Duration::ZERO)] {
+            assert!(!is_readable(&selector));
+            selector.waker().wake();
+            assert!(is_readable(&selector));
+            selector.select(&mut events, timeout).unwrap();
+        }
+        assert!(!is_readable(&selector));
+    }
+
+    #[test]
+    fn a_wait_without_descriptors_ends_with_its_time() {
+        let mut selector = MioSelector::new().unwrap();
+        let short = Some(Duration::from_millis(2));
+        selector.select(&mut Vec::new(), short).unwrap();
+        assert_eq!(selector.watched, 0);
+    }
 
     #[test]
     fn a_token_survives_the_platform() {

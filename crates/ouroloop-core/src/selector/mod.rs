@@ -3,6 +3,7 @@
 //! The real one is on mio, in a file of its own: nothing outside of it names mio. The other one,
 //! [`ScriptedSelector`], returns the events that a test wrote down.
 
+mod bell;
 mod mio;
 mod scripted;
 
@@ -11,6 +12,8 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(all(test, loom))]
+pub(crate) use self::bell::Bell;
 pub(crate) use self::mio::MioSelector;
 pub use self::scripted::{ScriptedSelector, SelectorCall};
 
