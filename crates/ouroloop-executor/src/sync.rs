@@ -54,7 +54,7 @@ pub(crate) fn spin_until(limit: Duration, came: impl Fn() -> bool) -> bool {
         if came() {
             return true;
         }
-        if round < 4 {
+        if round < 1 {
             (0..8).for_each(|_| std::hint::spin_loop());
         } else {
             std::thread::yield_now();
