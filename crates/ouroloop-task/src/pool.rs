@@ -48,11 +48,13 @@ impl Key {
         Key(u64::from(generation) << INDEX_BITS | u64::from(index))
     }
 
-    /// The name that a word of the ready queue stands for. Any number is one, if of nothing: words can be forged,
-    /// and names of what is in use are odd.
+    /// The name that a word of the ready queue stands for: none if nothing in use has such a name. Words can be forged.
     #[inline]
     pub(crate) fn from_word(word: u64) -> Key {
-        Key(word & Key::MASK | 1 << INDEX_BITS)
+        match word >> INDEX_BITS & 1 {
+            0 => Key::NONE,
+            _ => Key(word & Key::MASK),
+        }
     }
 
     /// The same of a word that has nothing above its name. Nothing is changed in it, so it may be the name of an entry
