@@ -54,8 +54,10 @@ pub trait Client {
     /// Gives those of its words their turn that come one after another: by [`run`](Self::run), one by one, unless
     /// implemented.
     ///
-    /// For a client with many words, which is called once for all of them then. A panic goes to the exception
-    /// handler, and what is left of `turns` comes in another call. Words that are not taken are given to `run`.
+    /// For a client with many words, which is called once for all of them then. It must come to the same as `run`, which
+    /// is called instead while the loop looks at each entry: in debug mode, with an observer or a batch order. A panic
+    /// goes to the exception handler, and what is left of `turns` comes in another call; the first word, if that is left,
+    /// is given to `run`.
     fn run_all(&self, turns: &mut Turns<'_>) {
         for payload in turns {
             self.run(payload);

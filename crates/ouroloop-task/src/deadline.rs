@@ -53,6 +53,10 @@ impl Tasks {
         if stale > 0 {
             return record.stale_expiries.set(stale - 1);
         }
+        // Words can be forged.
+        if !record.has(EXPIRING) && record.timer.get().is_none() {
+            return;
+        }
         record.timer.set(None);
         record.clear(EXPIRING);
         record.set(EXPIRED);

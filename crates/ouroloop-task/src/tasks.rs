@@ -590,7 +590,8 @@ impl Tasks {
     #[cold]
     pub(crate) fn nested(&self, run: impl FnOnce()) {
         let (scope, root) = (self.current.get(), self.current_root.get());
-        let (step, word) = (self.current_step.get(), self.current_word.get());
+        // Who wakes the current task meanwhile finds no word, and so leaves that with its record.
+        let (step, word) = (self.current_step.get(), self.current_word.replace(0));
         let woke_itself = self.woke_itself.get();
         let context = swap_context(None);
         run();
@@ -642,6 +643,8 @@ impl Tasks {
             // The loop is being closed by the task itself, whose poll or end goes on after this.
             return;
         }
+        // Its destructors are no part of a step.
+        self.current_step.set(0);
         let dropped = match error {
             None => cell.end(None),
             // Its destructors run as a `finally` does.

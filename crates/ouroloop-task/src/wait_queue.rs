@@ -41,7 +41,6 @@
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::Future;
-use std::mem::forget;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -300,11 +299,10 @@ impl List {
         }
     }
 
-    /// Looks at a node that is in the list.
+    /// Looks at a node that is in the list. `look` calls nobody's code.
     #[inline]
     fn with<R>(&self, index: u32, look: impl FnOnce(&Tasks, &Node) -> R) -> R {
-        // SAFETY: of one thread, and only the first place that is made and the last one that ends change it. There
-        // is one as long as `look` runs: that of the node.
+        // SAFETY: of one thread, and `look` calls nobody's code, so that nothing changes the place meanwhile.
         let tasks = unsafe { &*self.tasks.as_ptr() };
         let tasks = tasks.as_ref().expect("a list with places has a loop");
         look(tasks, tasks.nodes.at(index))
@@ -408,14 +406,13 @@ impl List {
         self.linked.set(self.linked.get() - 1);
     }
 
-    /// Counts one place less; gives the loop, which is forgotten with the last of them.
+    /// Counts one place less; the loop is forgotten with the last of them.
     #[inline]
-    fn release(&self) -> Rc<Tasks> {
+    fn count_out(&self) {
         let left = self.taken.get() - 1;
         self.taken.set(left);
-        match left {
-            0 => self.tasks.take().expect("a list with places has a loop"),
-            _ => self.tasks(),
+        if left == 0 {
+            drop(self.tasks.take());
         }
     }
 }
@@ -473,9 +470,10 @@ impl<S: WaitSource> Place<S> {
         let key = std::mem::replace(&mut self.key, Key::NONE);
         let list = self.source.queue().list_at(self.depth);
         let leaving = Leaving {
-            tasks: list.release(),
+            tasks: list.tasks(),
             key,
         };
+        list.count_out();
         let node = leaving.tasks.nodes.at(key.index());
         let chosen = node.fired() && !node.has_request();
         if node.is_queued() {
@@ -497,16 +495,6 @@ impl Drop for Leaving {
     }
 }
 
-/// A place that is counted as long as this lives, if it is not forgotten.
-struct Counted<'a>(&'a List);
-
-impl Drop for Counted<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        drop(self.0.release());
-    }
-}
-
 impl<S: WaitSource + Unpin> Future for Place<S> {
     type Output = ();
 
@@ -518,27 +506,24 @@ impl<S: WaitSource + Unpin> Future for Place<S> {
             return Poll::Ready(());
         }
         let list = this.source.queue().list_at(this.depth);
-        let counted = Counted(list);
-        let polled = list.with(key.index(), |tasks, node| {
-            if !node.fired() && poll_pending(tasks, key, node, cx).is_pending() {
-                return Poll::Pending;
-            }
-            // One that was cancelled is polled again before the scope around it drops it.
-            if node.has_request() {
-                let _ = node.unwinds() && unwind(tasks, node);
-                return Poll::Pending;
-            }
-            this.key = Key::NONE;
-            if node.is_queued() {
-                list.unlink(tasks, key.index(), node);
-            }
-            remove_found(tasks, key, node);
-            Poll::Ready(())
-        });
-        if polled.is_pending() {
-            forget(counted);
+        // Counted, since a foreign waker and a resource are anybody's code, which may take the list's own pointer away.
+        let tasks = list.tasks();
+        let node = tasks.nodes.at(key.index());
+        if !node.fired() && poll_pending(&tasks, key, node, cx).is_pending() {
+            return Poll::Pending;
         }
-        polled
+        // One that was cancelled is polled again before the scope around it drops it.
+        if node.has_request() {
+            let _ = node.unwinds() && unwind(&tasks, node);
+            return Poll::Pending;
+        }
+        this.key = Key::NONE;
+        if node.is_queued() {
+            list.unlink(&tasks, key.index(), node);
+        }
+        list.count_out();
+        remove_found(&tasks, key, node);
+        Poll::Ready(())
     }
 }
 

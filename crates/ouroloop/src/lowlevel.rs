@@ -26,7 +26,7 @@ pub use ouroloop_combinators::{
 pub use ouroloop_core::{
     BatchOrder, Client, ClientId, ClientWord, Entered, EntryObserver, Interest, IoSource, Lateness,
     LoopAddress, LoopId, ReadyEntry, ScriptedSelector, Selector, SelectorCall, SelectorEvent,
-    SelectorWaker, TimerKey, Token, has_context, post, running_loop_id, snapshot_context,
+    SelectorWaker, TimerKey, Token, Turns, has_context, post, running_loop_id, snapshot_context,
     swap_context, to_stderr_if_untraced, with_running,
 };
 pub use ouroloop_task::{

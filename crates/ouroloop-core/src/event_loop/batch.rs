@@ -25,6 +25,8 @@ pub(super) struct Batch {
     under_way: Cell<bool>,
     /// The entry that runs: a word, [`CALLBACK`] or [`NOTHING`].
     current: Cell<ClientWord>,
+    /// The position of the word that a client was called for last, to take the turns of all its words.
+    offered: Cell<Option<usize>>,
     /// Where the callback that runs was made.
     created_at: Cell<&'static Location<'static>>,
 }
@@ -36,6 +38,7 @@ impl Batch {
             end: Cell::new(0),
             under_way: Cell::new(false),
             current: Cell::new(NOTHING),
+            offered: Cell::new(None),
             created_at: Cell::new(Location::caller()),
         }
     }
@@ -153,10 +156,13 @@ impl LoopRef {
                         current: &batch.current,
                         end,
                     };
-                    let before = ready.popped();
-                    client.run_all(&mut turns);
-                    if ready.popped() == before {
+                    batch.current.set(word);
+                    let place = Some(ready.popped());
+                    if batch.offered.replace(place) == place {
+                        // It was left, by a panic or without one.
                         turns.next().into_iter().for_each(|word| client.run(word));
+                    } else {
+                        client.run_all(&mut turns);
                     }
                 }
                 _ if word == CALLBACK => {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ouroloop_core::{Client, ClientId, ExceptionContext, LoopError, LoopRef, Turns, post};
-use ouroloop_testkit::{Log, run_iterations};
+use ouroloop_testkit::{Log, quiet_panic, run_iterations};
 
 use crate::support::{on_every_loop, virtual_loop};
 
@@ -295,7 +295,9 @@ impl Client for Pairs {
             if let Some(third) = turns.peek(1) {
                 self.log.say(format!("then{third}"));
             }
-            assert!(first != 6, "a panic in the middle");
+            if first == 6 {
+                quiet_panic("in the middle");
+            }
         }
     }
 
@@ -306,6 +308,52 @@ impl Client for Pairs {
     }
 
     fn close(&self) {}
+}
+
+/// Panics before it takes anything.
+struct Refusing {
+    log: Log,
+}
+
+impl Client for Refusing {
+    fn run(&self, payload: u64) {
+        self.log.say(format!("run{payload}"));
+    }
+
+    fn run_all(&self, _turns: &mut Turns<'_>) {
+        self.log.say("all");
+        quiet_panic("before the first word");
+    }
+
+    fn posted(&self, _payload: u64) {}
+
+    fn describe(&self, payload: u64) -> String {
+        format!("<word {payload}>")
+    }
+
+    fn close(&self) {}
+}
+
+#[test]
+fn a_client_that_panics_before_it_takes_a_word_holds_nothing_up() {
+    on_every_loop(|event_loop| {
+        let log = Log::default();
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let seen = reports.clone();
+        event_loop.set_exception_handler(Some(Rc::new(move |_, context: &ExceptionContext| {
+            seen.borrow_mut().push(context.source().map(str::to_owned));
+        })));
+        let id = event_loop.register_client(Rc::new(Refusing { log: log.clone() }));
+        let said = log.clone();
+        event_loop
+            .call_soon(move || said.say("call"))
+            .expect("it is open");
+        (1..3).for_each(|payload| event_loop.schedule(id.word(payload)));
+        event_loop.run_once().expect("it is ready");
+        assert_eq!(log.take(), "call all run1 all run2");
+        let sources = ["<word 1>", "<word 2>"].map(|it| Some(it.to_owned()));
+        assert_eq!(*reports.borrow(), sources);
+    });
 }
 
 #[test]

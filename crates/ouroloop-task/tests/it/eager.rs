@@ -1,16 +1,19 @@
 //! Tasks that begin within `create_task`.
 
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Context;
 
+use ouroloop_core::{LoopRef, new_event_loop};
 use ouroloop_task::{
-    AsFutureRef, LoopTasks, TaskBuilder, all_tasks, bare_yield, create_future, create_task,
+    AsFutureRef, LoopTasks, TaskBuilder, Waiter, all_tasks, bare_yield, create_future, create_task,
     current_task, eager_task_factory,
 };
 use ouroloop_testkit::{
     Log, TestLoop, cancel_message, hops, iteration, ms, run_iterations, running_loop,
 };
 
-use crate::support::{run, sleep, stamp};
+use crate::support::{Deed, hooked, run, sleep, stamp};
 
 fn eager() -> TaskBuilder {
     TaskBuilder::new().eager_start(true)
@@ -220,4 +223,44 @@ fn eager_tasks_nest_as_deep_as_calls_do() {
         assert_eq!(nest(100), 100);
         assert_eq!(current_task().expect("this is a task").id(), 1);
     });
+}
+
+#[test]
+fn a_task_that_runs_its_loop_hears_of_what_its_wait_tells_another_waker() {
+    let event_loop = new_event_loop().unwrap();
+    let entered = event_loop.enter().unwrap();
+    let driven = event_loop.clone();
+    let task = eager().create_task(async move {
+        let waiter = Waiter::new();
+        waiter.fire_at(driven.time()).unwrap();
+        let (mut waiter, mut wakers) = (pin!(waiter), Vec::new());
+        poll_fn(|cx| {
+            let own = cx.waker().clone();
+            let combinator = hooked(move |deed| {
+                if deed == Deed::Wake {
+                    own.wake_by_ref();
+                }
+            });
+            let polled = waiter
+                .as_mut()
+                .poll(&mut Context::from_waker(&combinator.waker()));
+            wakers.push(combinator);
+            if wakers.len() == 1 {
+                // Here it fires, while the task is being polled.
+                turn(&driven);
+            }
+            polled
+        })
+        .await;
+    });
+    (0..3).for_each(|_| turn(&event_loop));
+    let done = task.done();
+    drop((task, entered));
+    event_loop.close().unwrap();
+    assert!(done, "the wake-up was lost");
+}
+
+fn turn(event_loop: &LoopRef) {
+    event_loop.process_events().unwrap();
+    event_loop.run_batch().unwrap();
 }

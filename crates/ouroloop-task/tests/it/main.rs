@@ -20,6 +20,7 @@ mod memory;
 mod order;
 /// Panics at each place where code of others is called.
 mod panic;
+mod places;
 /// `Promise`, `PromiseFuture`, `RemotePromise`.
 mod promise;
 /// What the exception handler is told.
