@@ -73,12 +73,12 @@ where
         handed.fail(TaskError::failed(ExecutorError::Forked { pid }));
         return future;
     }
-    let end = End {
+    let beginning = Beginning {
         handed: Some(handed),
         created_at: Location::caller(),
     };
-    // A loop that is closed drops the end, which says so.
-    let _ = event_loop.call_soon_threadsafe(move || end.begin(make));
+    // A loop that is closed drops it, which says so.
+    let _ = event_loop.call_soon_threadsafe(move || beginning.begin(make));
     future
 }
 
@@ -161,14 +161,14 @@ impl<T: Send + 'static> Erased for Handed<T> {
 }
 
 /// What begins the task in the loop's thread. Dropped before it did, the loop is gone.
-struct End<T: Send + 'static> {
+struct Beginning<T: Send + 'static> {
     /// None once the task is made.
     handed: Option<Arc<Handed<T>>>,
     /// Who handed the coroutine over: the task is made in the name of that line.
     created_at: &'static Location<'static>,
 }
 
-impl<T: Send + 'static> End<T> {
+impl<T: Send + 'static> Beginning<T> {
     fn begin<F>(self, make: impl FnOnce() -> F + 'static)
     where
         F: Future<Output = T> + 'static,
@@ -208,7 +208,7 @@ impl<T: Send + 'static> End<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for End<T> {
+impl<T: Send + 'static> Drop for Beginning<T> {
     fn drop(&mut self) {
         if let Some(handed) = self.handed.take() {
             handed.fail(TaskError::LoopClosed);

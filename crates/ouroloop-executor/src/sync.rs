@@ -49,19 +49,16 @@ pub(crate) fn wait<'a, T>(
 /// Waking a thread that sleeps costs as much as looking for so long. On a machine that is busy this gives way to
 /// others, and ends early.
 pub(crate) fn spin_until(limit: Duration, came: impl Fn() -> bool) -> bool {
-    let begun = Instant::now();
-    for round in 0..u32::MAX {
-        if came() {
-            return true;
-        }
-        if round < 1 {
-            (0..8).for_each(|_| std::hint::spin_loop());
-        } else {
-            std::thread::yield_now();
-        }
-        if begun.elapsed() >= limit {
-            break;
-        }
+    if came() {
+        return true;
     }
-    came()
+    let begun = Instant::now();
+    (0..8).for_each(|_| std::hint::spin_loop());
+    while !came() {
+        if begun.elapsed() >= limit {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
 }

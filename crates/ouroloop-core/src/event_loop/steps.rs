@@ -49,7 +49,8 @@ impl LoopRef {
 
     /// Asks the selector for events, waiting for `timeout` at most, and keeps them for
     /// [`process_events`](Self::process_events). Returns how many it keeps. Other threads can end
-    /// the wait; with work of theirs pending there is none.
+    /// the wait; with work of theirs pending there is none. A signal does not end it if no descriptor is watched: have
+    /// its handler write to one that is.
     ///
     /// # Errors
     ///
@@ -110,7 +111,8 @@ impl LoopRef {
     /// Gives a descriptor that becomes readable when a poll would find something, if the selector has
     /// one. A foreign loop waits for it, for no longer than [`poll_timeout`](Self::poll_timeout).
     ///
-    /// Work that other threads leave shows there only while the loop is [`parked`](Self::park).
+    /// Work that other threads leave shows there only while the loop is [`parked`](Self::park); not while
+    /// [`poll`](Self::poll) waits, which it ends.
     pub fn selector_fd(&self) -> Option<RawFd> {
         self.inner()
             .selector

@@ -4,8 +4,8 @@
 //! # Who holds what
 //!
 //! - The *loop* is one thread at a time: it drains, parks and unparks.
-//! - *Submitters* are any threads: they push, and they write to the selector's waker when the loop
-//!   may be asleep.
+//! - *Submitters* are any threads: they push, and they wake the selector when the loop may be
+//!   asleep.
 //! - `queue` (items, generation, waker) is touched only under its mutex. No user code runs under
 //!   it, not even a destructor: what is refused goes back to its submitter.
 //! - `state` is one atomic byte with two bits:
@@ -30,7 +30,7 @@
 //! third case, and no ordering stronger than acquire-release is needed, since it is one location.
 //!
 //! A second submitter that finds `PENDING` set already needs not wake: either the first one does,
-//! or the loop was not parked and drains before it parks. So the waker is written at most once a
+//! or the loop was not parked and drains before it parks. So the selector is woken at most once a
 //! sleep. A wake-up that comes late (the loop was woken by something else meanwhile) ends the next
 //! sleep early, which costs an iteration and nothing else.
 //!

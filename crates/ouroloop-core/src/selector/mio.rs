@@ -26,7 +26,8 @@ pub(crate) struct MioSelector {
     events: mio::Events,
     events_capacity: usize,
     waker: Arc<MioWaker>,
-    /// How many descriptors are watched; more, if one was closed without a word and is watched anew.
+    /// How many descriptors are watched; more, if one was closed without a word and is watched anew. Then the bell is not
+    /// used, which does no harm.
     watched: usize,
 }
 

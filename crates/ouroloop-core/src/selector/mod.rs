@@ -53,7 +53,7 @@ pub trait Selector {
     ///
     /// # Errors
     ///
-    /// Those of the operating system. An interrupted wait is not one: it returns early.
+    /// Those of the operating system. A wait that a signal interrupts is not one: it may return early, or go on.
     fn select(
         &mut self,
         events: &mut Vec<SelectorEvent>,
