@@ -46,6 +46,29 @@ fn turn(event_loop: &EventLoop) {
     event_loop.run_once().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_loop_takes_no_descriptor_before_it_watches_one() {
+    let _alone = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let (a, _a_peer) = UnixStream::pair().unwrap();
+    let before = count();
+    let event_loop = new_event_loop().unwrap();
+    // Also if it sleeps, and is woken.
+    let remote = event_loop.remote();
+    let helper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        remote.stop().unwrap();
+    });
+    event_loop.run_forever().unwrap();
+    helper.join().unwrap();
+    assert_eq!(count(), before);
+    event_loop.add_reader(a.as_raw_fd(), || {}).unwrap();
+    assert!(count() > before);
+    event_loop.close().unwrap();
+    assert_eq!(count(), before);
+}
+
 #[test]
 fn h01_an_event_between_poll_and_dispatch_does_not_reach_the_next_owner() {
     let _alone = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -164,7 +164,7 @@ impl Runner {
     /// # Errors
     ///
     /// [`LoopError::Closed`] after [`close`](Runner::close); else whatever kept the loop from being
-    /// made: [`LoopError::Io`] and [`LoopError::TooManyLoops`], or what the factory gave.
+    /// made: [`LoopError::TooManyLoops`], or what the factory gave.
     #[doc(alias = "get_loop")]
     pub fn event_loop(&mut self) -> Result<&EventLoop, LoopError> {
         self.open()?;

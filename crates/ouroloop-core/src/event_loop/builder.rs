@@ -23,8 +23,8 @@ use crate::{Clock, LoopAddress, LoopError, Selector};
 ///
 /// # Errors
 ///
-/// [`LoopError::Io`] if the operating system has no selector to give, and
-/// [`LoopError::TooManyLoops`].
+/// [`LoopError::TooManyLoops`]. The operating system is not asked for anything yet: what it refuses is an error of the first
+/// [`add_reader`](LoopRef::add_reader), connection or server.
 ///
 /// # Examples
 ///
@@ -164,12 +164,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Io`] if the operating system has no selector to give, and
     /// [`LoopError::TooManyLoops`].
     pub fn build(self) -> Result<EventLoop, LoopError> {
         let selector = match self.selector {
             Some(selector) => selector,
-            None => Box::new(MioSelector::new()?),
+            None => Box::new(MioSelector::new()),
         };
         let (id, generation) = inbox::claim()?;
         let inbox = inbox::inbox(id);

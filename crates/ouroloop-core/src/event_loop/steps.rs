@@ -113,12 +113,16 @@ impl LoopRef {
     ///
     /// Work that other threads leave shows there only while the loop is [`parked`](Self::park); not while
     /// [`poll`](Self::poll) waits, which it ends.
-    pub fn selector_fd(&self) -> Option<RawFd> {
-        self.inner()
-            .selector
-            .borrow()
-            .as_ref()
-            .and_then(|selector| selector.as_raw_fd())
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Closed`]; [`LoopError::Io`] if the operating system has none to give. A loop takes its descriptors
+    /// when it is asked for this one, or watches the first of others.
+    pub fn selector_fd(&self) -> Result<Option<RawFd>, LoopError> {
+        match self.inner().selector.borrow_mut().as_mut() {
+            Some(selector) => Ok(selector.as_raw_fd()?),
+            None => Err(LoopError::Closed),
+        }
     }
 
     /// Declares that a foreign loop is about to wait in the place of this one, so that other

@@ -34,8 +34,8 @@ impl Bell {
         }
     }
 
-    /// Waits for a ring, for `timeout` at most; it may return early. False if it rang before: then the descriptor was
-    /// written to, and there was no wait.
+    /// Waits for a ring, for `timeout` at most; it may return early. False if it rang before: then `write` was
+    /// called, and there was no wait.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut state = self.lock();
         if *state == State::Rung {
@@ -73,6 +73,12 @@ impl Bell {
         let written = write();
         *state = State::Rung;
         written
+    }
+
+    /// Says whether it rang and nobody has noticed yet, and holds others up who ring until `look` returns.
+    pub(crate) fn with_state<R>(&self, look: impl FnOnce(bool) -> R) -> R {
+        let state = self.lock();
+        look(*state == State::Rung)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

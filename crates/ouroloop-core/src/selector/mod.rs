@@ -64,7 +64,11 @@ pub trait Selector {
     fn waker(&self) -> Arc<dyn SelectorWaker>;
 
     /// Gives a descriptor that is readable when `select` would not wait, if the platform has one.
-    fn as_raw_fd(&self) -> Option<RawFd>;
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system, which may give it only now.
+    fn as_raw_fd(&mut self) -> io::Result<Option<RawFd>>;
 
     /// Tells whether waiting takes no real time, because `select` moves the loop's virtual clock.
     fn waits_virtually(&self) -> bool {

@@ -394,8 +394,8 @@ impl Selector for ScriptedSelector {
         self.script.waker.clone()
     }
 
-    fn as_raw_fd(&self) -> Option<RawFd> {
-        None
+    fn as_raw_fd(&mut self) -> io::Result<Option<RawFd>> {
+        Ok(None)
     }
 
     fn waits_virtually(&self) -> bool {

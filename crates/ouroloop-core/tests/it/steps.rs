@@ -117,7 +117,8 @@ impl RunOnceAfter for EventLoop {
 fn a_parked_loop_shows_on_its_descriptor_that_another_thread_left_something() {
     let event_loop = build(EventLoop::builder());
     let outer = build(EventLoop::builder());
-    let fd = event_loop.selector_fd().expect("epoll is a descriptor");
+    let fd = event_loop.selector_fd().unwrap();
+    let fd = fd.expect("epoll is a descriptor");
     // The foreign loop is one of ours here.
     let stopper = outer.downgrade();
     outer.add_reader(fd, move || stopper.stop()).unwrap();
