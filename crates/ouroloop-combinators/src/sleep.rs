@@ -1,6 +1,7 @@
 //! `sleep`.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -49,11 +50,10 @@ use crate::timeout::from_now;
 /// ```
 #[track_caller]
 pub fn sleep(delay: Duration) -> Sleep {
+    let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+    let place = Location::caller();
     Sleep {
-        state: State::New {
-            delay,
-            caller: Caller::of("sleep"),
-        },
+        state: State::Early(Early::New { delay_ns, place }),
     }
 }
 
@@ -71,33 +71,47 @@ pub struct Sleep {
     state: State,
 }
 
+/// Sleeping tasks come in millions: the waiter leaves room for the rest, which so takes none.
 enum State {
-    New { delay: Duration, caller: Caller },
-    Turn(BareYield),
     Timed(Waiter),
+    Early(Early),
 }
+
+enum Early {
+    New {
+        delay_ns: u64,
+        place: &'static Location<'static>,
+    },
+    Turn(BareYield),
+}
+
+const _: () = assert!(size_of::<Sleep>() == size_of::<Waiter>());
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let State::New { delay, caller } = self.state {
-            self.state = begin(delay, caller);
+        if let State::Early(Early::New { delay_ns, place }) = self.state {
+            self.state = begin(delay_ns, place);
         }
         match &mut self.state {
-            State::New { .. } => unreachable!("begin leaves that state"),
-            State::Turn(turn) => Pin::new(turn).poll(cx),
             State::Timed(waiter) => Pin::new(waiter).poll(cx),
+            State::Early(Early::Turn(turn)) => Pin::new(turn).poll(cx),
+            State::Early(Early::New { .. }) => unreachable!("begin leaves that state"),
         }
     }
 }
 
-fn begin(delay: Duration, caller: Caller) -> State {
-    if delay.is_zero() {
-        return State::Turn(bare_yield());
+fn begin(delay_ns: u64, place: &'static Location<'static>) -> State {
+    if delay_ns == 0 {
+        return State::Early(Early::Turn(bare_yield()));
     }
+    let caller = Caller {
+        function: "sleep",
+        place,
+    };
     caller.check_running();
-    let when = from_now(delay);
+    let when = from_now(Duration::from_nanos(delay_ns));
     let waiter = Waiter::new();
     // The loop is running, so it is not closed.
     let _ = waiter.fire_at(when);

@@ -14,17 +14,24 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-/// Sizes are rounded up to a multiple of this, which is also the alignment of all blocks.
+/// The steps in which sizes grow, and the alignment of all blocks.
 const GRAIN: usize = 16;
 
+/// Sizes are rounded up to so much less than a multiple of the grain. That is what glibc's allocator keeps before each
+/// block, whose own sizes are such multiples: nothing is left between two blocks. (glibc, `malloc/malloc.c`: "Minimum
+/// overhead per allocated chunk".)
+const OVERHEAD: usize = 8;
+
 /// Larger blocks are not kept.
-const KEPT_SIZE_MAX: usize = 512;
+const KEPT_SIZE_MAX: usize = 32 * GRAIN - OVERHEAD;
+
+const CLASSES: usize = class_of(KEPT_SIZE_MAX) + 1;
 
 /// Blocks of a size that are kept at most: 2 MiB of the largest.
 const KEPT_MAX: u32 = 4096;
 
 pub(crate) struct Blocks {
-    lists: [List; KEPT_SIZE_MAX / GRAIN + 1],
+    lists: [List; CLASSES],
     /// Blocks of a kind that are kept at most: none once the loop is closed.
     kept_max: Cell<u32>,
 }
@@ -59,7 +66,7 @@ impl Kind {
     const fn with(layout: Layout, may_be_kept: bool) -> Kind {
         let fits = layout.size() <= KEPT_SIZE_MAX && layout.align() <= GRAIN && layout.size() > 0;
         let class = if fits && may_be_kept {
-            layout.size().div_ceil(GRAIN)
+            class_of(layout.size())
         } else {
             NOT_KEPT
         };
@@ -67,9 +74,13 @@ impl Kind {
     }
 }
 
+const fn class_of(size: usize) -> usize {
+    (size + OVERHEAD).div_ceil(GRAIN)
+}
+
 /// What the blocks of a class are allocated with.
 fn class_layout(class: usize) -> Layout {
-    Layout::from_size_align(class * GRAIN, GRAIN).expect("it is small")
+    Layout::from_size_align(class * GRAIN - OVERHEAD, GRAIN).expect("it is small")
 }
 
 impl Blocks {
@@ -80,7 +91,7 @@ impl Blocks {
                     first: Cell::new(None),
                     len: Cell::new(0),
                 }
-            }; KEPT_SIZE_MAX / GRAIN + 1],
+            }; CLASSES],
             kept_max: Cell::new(KEPT_MAX),
         }
     }
@@ -175,20 +186,31 @@ mod tests {
     }
 
     #[test]
+    fn a_block_has_the_room_that_its_kind_needs() {
+        for size in 1..=KEPT_SIZE_MAX {
+            let layout = class_layout(class_of(size));
+            assert!(layout.size() >= size && layout.size() < size + GRAIN);
+            // The link of a block that is not in use.
+            assert!(layout.size() >= size_of::<Free>());
+        }
+        assert_eq!(class_of(KEPT_SIZE_MAX), CLASSES - 1);
+    }
+
+    #[test]
     fn a_freed_block_serves_the_next_of_its_size() {
         let blocks = Blocks::new();
-        let (small, large) = (kind::<[u64; 5]>(), kind::<[u64; 100]>());
+        let (small, large) = (kind::<[u64; 4]>(), kind::<[u64; 100]>());
         let first = blocks.allocate(small);
         let other = blocks.allocate(large);
         // SAFETY: from above, of this kind, and not used.
         unsafe { blocks.free(first, small) };
         // SAFETY: as above.
         unsafe { blocks.free(other, large) };
-        // 40 and 48 bytes are of one class.
-        let second = blocks.allocate(kind::<[u64; 6]>());
+        // 32 and 40 bytes are of one class.
+        let second = blocks.allocate(kind::<[u64; 5]>());
         assert_eq!(second, first);
         // SAFETY: as above.
-        unsafe { blocks.free(second, kind::<[u64; 6]>()) };
+        unsafe { blocks.free(second, kind::<[u64; 5]>()) };
         blocks.close();
         assert!(blocks.lists.iter().all(|list| list.first.get().is_none()));
         let late = blocks.allocate(small);

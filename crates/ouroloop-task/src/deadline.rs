@@ -31,15 +31,14 @@ impl Tasks {
     }
 
     fn call_off(&self, record: &ScopeRecord) {
-        let stale = &record.stale_expiries;
         if record.has(EXPIRING) {
             record.clear(EXPIRING);
-            stale.set(stale.get() + 1);
+            record.add_stale_expiry();
         }
         if let Some(timer) = record.timer.take() {
             // One that left the wheel is in the ready queue already.
             if !self.event_loop.cancel_timer(timer) {
-                stale.set(stale.get() + 1);
+                record.add_stale_expiry();
             }
         }
     }
@@ -49,9 +48,8 @@ impl Tasks {
         let Some(record) = self.scopes.get(scope) else {
             return;
         };
-        let stale = record.stale_expiries.get();
-        if stale > 0 {
-            return record.stale_expiries.set(stale - 1);
+        if record.take_stale_expiry() {
+            return;
         }
         // Words can be forged.
         if !record.has(EXPIRING) && record.timer.get().is_none() {

@@ -13,9 +13,12 @@
 //! - A node is in its scope's list exactly while `scope` is not `NIL`, and then that scope is in use.
 //! - `FIRED` is set before anybody is told, and then it tells nobody any more.
 //! - `FORWARDED` is set only where `request` is there.
-//! - A node that is not in use is in no list, and has no target, no request, and nobody to tell.
+//! - `about` holds what `HAS_TARGET` and `HAS_RESOURCE` say, of which one is set at most; `told` what `TELLS_WAKER` and
+//!   `TELLS_CALLBACK` say, likewise, and else a key. Who takes something out clears its flag.
+//! - A node that is not in use is in no list, and has no flags, no request, and nobody to tell.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -39,18 +42,38 @@ pub(crate) struct Node {
     /// The step of its task in which it was last polled.
     pub(crate) polled_in: Cell<u32>,
     flags: Cell<u32>,
-    /// The task that it tells, by its root scope, if it was polled with that task's own waker.
-    task: Cell<Key>,
-    /// Whom else it tells.
-    other_wake: Cell<Option<OtherWake>>,
-    /// The thing that has a list of those who wait for it, this one among them.
-    target: Cell<Option<CellRef>>,
-    /// What fires it, as the promise of its own that it is, in words.
-    resource: Cell<Option<Rc<dyn Resource>>>,
+    told: Cell<Told>,
+    about: Cell<About>,
     /// The time of the loop at which a timer fires it, or its number in a queue of waiters.
     order: Cell<u64>,
     /// The request that it accepted: a node that is its own promise was cancelled by it.
     request: Cell<Option<Box<Request>>>,
+}
+
+/// Whom a node tells. There may be a million nodes, so these share a place.
+union Told {
+    /// A task, by its root scope, if it was polled with that task's own waker; or nobody.
+    task: Key,
+    /// Whoever polls by wakers of its own, within a task or outside of any.
+    waker: ManuallyDrop<Waker>,
+    callback: ManuallyDrop<DoneCallback>,
+}
+
+impl Told {
+    const NOBODY: Told = Told { task: Key::NONE };
+}
+
+/// What a node waits for.
+union About {
+    nothing: (),
+    /// The thing that has a list of those who wait for it, this one among them.
+    target: ManuallyDrop<CellRef>,
+    /// What fires it, as the promise of its own that it is, in words.
+    resource: ManuallyDrop<Rc<dyn Resource>>,
+}
+
+impl About {
+    const NOTHING: About = About { nothing: () };
 }
 
 /// What it waits for is done, and whoever waits was told.
@@ -59,8 +82,8 @@ const FIRED: u32 = 1;
 const FORWARDED: u32 = 1 << 1;
 /// It has a target.
 const HAS_TARGET: u32 = 1 << 2;
-/// It tells somebody that is no task.
-const HAS_OTHER_WAKE: u32 = 1 << 3;
+/// It tells a waker that is no task's own.
+const TELLS_WAKER: u32 = 1 << 3;
 /// A timer fires it.
 const TIMED: u32 = 1 << 4;
 /// It has a resource.
@@ -69,6 +92,10 @@ const HAS_RESOURCE: u32 = 1 << 5;
 const HAS_REQUEST: u32 = 1 << 6;
 /// It is in a queue of waiters, which fires it.
 const QUEUED: u32 = 1 << 7;
+/// It is a done-callback.
+const TELLS_CALLBACK: u32 = 1 << 8;
+/// It tells somebody that is no task.
+const TELLS_OTHER: u32 = TELLS_WAKER | TELLS_CALLBACK;
 /// One word of a timer that is in the ready queue, and was called off since: above this bit they are counted.
 const STALE: u32 = 1 << 16;
 
@@ -107,9 +134,8 @@ pub(crate) enum Target {
     Other(CellRef),
 }
 
-/// Whom a node tells that is no task.
+/// Whom a node tells that is no task: see [`Told`].
 pub(crate) enum OtherWake {
-    /// Whoever polls by wakers of its own, within a task or outside of any.
     Waker(Waker),
     Callback(DoneCallback),
 }
@@ -152,10 +178,8 @@ impl Default for Node {
             scope_prev: Cell::new(NIL),
             polled_in: Cell::new(0),
             flags: Cell::new(0),
-            task: Cell::new(Key::NONE),
-            other_wake: Cell::default(),
-            target: Cell::default(),
-            resource: Cell::default(),
+            told: Cell::new(Told::NOBODY),
+            about: Cell::new(About::NOTHING),
             order: Cell::new(0),
             request: Cell::default(),
         }
@@ -179,8 +203,8 @@ impl Node {
     #[inline]
     pub(crate) fn begin(&self, target: CellRef) {
         self.flags.set(HAS_TARGET);
-        // There is nothing to drop in a node that was not in use.
-        std::mem::forget(self.target.replace(Some(target)));
+        let target = ManuallyDrop::new(target);
+        self.about.set(About { target });
     }
 
     /// Takes a node into use that is a promise of its own.
@@ -193,7 +217,8 @@ impl Node {
     #[inline]
     pub(crate) fn begin_on(&self, resource: Rc<dyn Resource>) {
         self.flags.set(HAS_RESOURCE);
-        std::mem::forget(self.resource.replace(Some(resource)));
+        let resource = ManuallyDrop::new(resource);
+        self.about.set(About { resource });
     }
 
     /// The same, and it is in a queue of waiters, where it has a number.
@@ -230,66 +255,89 @@ impl Node {
     /// they name nothing that can be.
     #[inline]
     pub(crate) fn can_be_fired(&self) -> bool {
-        let flags = self.flags.get() & (FIRED | HAS_TARGET | HAS_OTHER_WAKE | QUEUED);
-        flags == 0 || flags == HAS_OTHER_WAKE && !self.is_callback()
-    }
-
-    fn is_callback(&self) -> bool {
-        // SAFETY: as for `other`; here it is only looked at.
-        let other = unsafe { &*self.other_wake.as_ptr() };
-        matches!(other, Some(OtherWake::Callback(_)))
+        self.flags.get() & (FIRED | HAS_TARGET | TELLS_CALLBACK | QUEUED) == 0
     }
 
     /// Marks it as fired, and gives the task that it tells, by its root scope. None if that is nobody, or somebody
     /// else: see [`take_other_wake`](Self::take_other_wake).
     #[inline]
     pub(crate) fn fire(&self) -> Key {
+        let root = self.told_task();
         self.flags.set(self.flags.get() | FIRED);
-        self.task.replace(Key::NONE)
-    }
-
-    #[cold]
-    fn take_rest(&self) -> (Option<OtherWake>, Option<Box<Request>>) {
-        (self.other_wake.take(), self.request.take())
-    }
-
-    /// Whom it tells that is no task.
-    #[cold]
-    pub(crate) fn take_other_wake(&self) -> Option<OtherWake> {
-        self.flags.set(self.flags.get() & !HAS_OTHER_WAKE);
-        self.other_wake.take()
+        if !root.is_none() {
+            self.told.set(Told::NOBODY);
+        }
+        root
     }
 
     /// The task that it tells, by its root scope.
     #[inline]
     pub(crate) fn told_task(&self) -> Key {
-        self.task.get()
+        if self.flags.get() & TELLS_OTHER != 0 {
+            return Key::NONE;
+        }
+        // SAFETY: of one thread, and the reference is gone at the end of this line.
+        let told = unsafe { &*self.told.as_ptr() };
+        // SAFETY: it is a key if neither flag is set.
+        unsafe { told.task }
+    }
+
+    /// Whom it tells that is no task.
+    #[cold]
+    pub(crate) fn take_other_wake(&self) -> Option<OtherWake> {
+        let flags = self.flags.get();
+        if flags & TELLS_OTHER == 0 {
+            return None;
+        }
+        self.flags.set(flags & !TELLS_OTHER);
+        let told = self.told.replace(Told::NOBODY);
+        Some(if flags & TELLS_WAKER != 0 {
+            // SAFETY: the flag says so, and neither is there any more.
+            OtherWake::Waker(ManuallyDrop::into_inner(unsafe { told.waker }))
+        } else {
+            // SAFETY: as above.
+            OtherWake::Callback(ManuallyDrop::into_inner(unsafe { told.callback }))
+        })
     }
 
     /// Tells this task from now on; gives whom else it told before, if anybody.
     #[inline]
     pub(crate) fn tell_task(&self, root: Key) -> Option<OtherWake> {
-        self.task.set(root);
-        if self.flags.get() & HAS_OTHER_WAKE == 0 {
-            return None;
-        }
-        self.take_other_wake()
+        let before = match self.flags.get() & TELLS_OTHER != 0 {
+            true => self.take_other_wake(),
+            false => None,
+        };
+        self.told.set(Told { task: root });
+        before
     }
 
     /// Tells somebody that is no task from now on; gives whom else it told before, if anybody.
     pub(crate) fn tell_other(&self, other: OtherWake) -> Option<OtherWake> {
-        self.task.set(Key::NONE);
-        self.flags.set(self.flags.get() | HAS_OTHER_WAKE);
-        self.other_wake.replace(Some(other))
+        let before = self.take_other_wake();
+        let (flag, told) = match other {
+            OtherWake::Waker(waker) => {
+                let waker = ManuallyDrop::new(waker);
+                (TELLS_WAKER, Told { waker })
+            }
+            OtherWake::Callback(callback) => {
+                let callback = ManuallyDrop::new(callback);
+                (TELLS_CALLBACK, Told { callback })
+            }
+        };
+        self.told.set(told);
+        self.flags.set(self.flags.get() | flag);
+        before
     }
 
     /// Whether it tells just this waker.
     pub(crate) fn tells(&self, waker: &Waker) -> bool {
-        // SAFETY: as for `other`; `will_wake` compares two pairs of pointers.
-        match unsafe { &*self.other_wake.as_ptr() } {
-            Some(OtherWake::Waker(told)) => told.will_wake(waker),
-            _ => false,
+        if self.flags.get() & TELLS_WAKER == 0 {
+            return false;
         }
+        // SAFETY: of one thread, and `will_wake` compares two pairs of pointers, so nothing changes the place meanwhile.
+        let told = unsafe { &*self.told.as_ptr() };
+        // SAFETY: the flag says so.
+        unsafe { &told.waker }.will_wake(waker)
     }
 
     #[inline]
@@ -333,7 +381,8 @@ impl Node {
 
     /// The request that it accepted.
     pub(crate) fn request(&self) -> Option<Request> {
-        // SAFETY: as for `other`.
+        // SAFETY: of one thread, the reference is gone at the end of this line, and a clone of such a value calls nothing
+        // that could change the place.
         unsafe { &*self.request.as_ptr() }.as_deref().cloned()
     }
 
@@ -344,9 +393,44 @@ impl Node {
 
     /// The thing that it waits for, if it is not its own promise.
     pub(crate) fn other(&self) -> Option<CellRef> {
-        // SAFETY: the node is of one thread, the reference is gone at the end of this line, and a
-        // clone of such a value calls nothing that could change the place.
-        unsafe { &*self.target.as_ptr() }.clone()
+        if self.is_own() {
+            return None;
+        }
+        // SAFETY: as for `request`.
+        let about = unsafe { &*self.about.as_ptr() };
+        // SAFETY: the flag says so.
+        let target = unsafe { &about.target };
+        Some(CellRef::clone(target))
+    }
+
+    fn resource(&self) -> Option<Rc<dyn Resource>> {
+        if self.flags.get() & HAS_RESOURCE == 0 {
+            return None;
+        }
+        // SAFETY: as for `request`.
+        let about = unsafe { &*self.about.as_ptr() };
+        // SAFETY: the flag says so.
+        let resource = unsafe { &about.resource };
+        Some(Rc::clone(resource))
+    }
+
+    /// Takes out what it waits for.
+    #[inline(always)]
+    fn take_about(&self) -> (Option<CellRef>, Option<Rc<dyn Resource>>) {
+        let flags = self.flags.get();
+        self.flags.set(flags & !(HAS_TARGET | HAS_RESOURCE));
+        let about = self.about.replace(About::NOTHING);
+        if flags & HAS_TARGET != 0 {
+            // SAFETY: the flag says so, and it is not there any more.
+            let target = unsafe { about.target };
+            return (Some(ManuallyDrop::into_inner(target)), None);
+        }
+        if flags & HAS_RESOURCE != 0 {
+            // SAFETY: as above.
+            let resource = unsafe { about.resource };
+            return (None, Some(ManuallyDrop::into_inner(resource)));
+        }
+        (None, None)
     }
 
     #[inline]
@@ -358,8 +442,7 @@ impl Node {
         if let Some(other) = self.other() {
             return Target::Other(other);
         }
-        // SAFETY: as for `other`.
-        match unsafe { &*self.resource.as_ptr() }.clone() {
+        match self.resource() {
             Some(resource) => Target::Resource(resource),
             None if self.flags.get() & TIMED != 0 => Target::Timer(self.order.get()),
             None => Target::Itself,
@@ -393,15 +476,13 @@ impl Node {
 
     /// Takes out what it calls, if it is a done-callback, which counts as fired from then on.
     pub(crate) fn take_callback(&self) -> Option<DoneCallback> {
-        match self.other_wake.take() {
-            Some(OtherWake::Callback(callback)) => {
-                self.flags.set(self.flags.get() | FIRED);
-                Some(callback)
-            }
-            other => {
-                self.other_wake.set(other);
-                None
-            }
+        if self.flags.get() & TELLS_CALLBACK == 0 {
+            return None;
+        }
+        self.flags.set(self.flags.get() | FIRED);
+        match self.take_other_wake() {
+            Some(OtherWake::Callback(callback)) => Some(callback),
+            _ => unreachable!("the flag says that it is one"),
         }
     }
 
@@ -411,7 +492,7 @@ impl Node {
         if self.fired() {
             return false;
         }
-        let root = self.task.get();
+        let root = self.told_task();
         if root.is_none() {
             // Who polls by wakers of its own polls only what was woken.
             return true;
@@ -444,16 +525,22 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop((self.take_about(), self.take_other_wake()));
+    }
+}
+
 impl Pool<Node> {
     /// Ends the use of a node, which leaves the list of its target if it is there; not that of its scope.
     ///
     /// It may hold the last pointer to a value, or a foreign waker: their drops, which are anybody's code, come last.
     #[inline(always)]
     pub(crate) fn end(&self, key: Key, node: &Node) {
-        if node.flags.get() & (HAS_OTHER_WAKE | HAS_REQUEST) == 0 {
+        if node.flags.get() & (TELLS_OTHER | HAS_REQUEST) == 0 {
             return self.end_plain(key, node);
         }
-        let rest = node.take_rest();
+        let rest = (node.take_other_wake(), node.request.take());
         self.end_plain(key, node);
         drop(rest);
     }
@@ -461,21 +548,15 @@ impl Pool<Node> {
     /// The same for one that has no request, and nobody to tell but a task.
     #[inline(always)]
     fn end_plain(&self, key: Key, node: &Node) {
-        let flags = node.flags.get();
-        node.task.set(Key::NONE);
-        let target = match flags & HAS_TARGET != 0 {
-            true => node.target.take(),
-            false => None,
-        };
-        if let (Some(target), 0) = (&target, flags & FIRED) {
+        let fired = node.fired();
+        let about = node.take_about();
+        node.flags.set(0);
+        node.told.set(Told::NOBODY);
+        if let (Some(target), false) = (&about.0, fired) {
             self.unlink(&target.told, node);
         }
-        let resource = match flags & HAS_RESOURCE != 0 {
-            true => node.resource.take(),
-            false => None,
-        };
         self.remove(key, node);
-        drop((target, resource));
+        drop(about);
     }
 
     /// Appends a node to a list.

@@ -47,8 +47,6 @@ pub(crate) struct ScopeRecord {
     flags: Cell<u32>,
     /// Of a root: the number of its last step.
     pub(crate) last_step: Cell<u32>,
-    /// How many queued expiries were called off, and are to be ignored.
-    pub(crate) stale_expiries: Cell<u32>,
     /// The timer of its deadline, if it has one that is not due yet.
     pub(crate) timer: Cell<Option<TimerKey>>,
     /// What few scopes ever have.
@@ -67,6 +65,8 @@ struct Rare {
     asked: Vec<Key>,
     /// The waker that its catch was last polled with, if it was not the task's own.
     waker: Option<Waker>,
+    /// How many queued expiries were called off, and are to be ignored.
+    stale_expiries: u32,
 }
 
 /// A cancellation on its way.
@@ -124,7 +124,6 @@ impl Default for ScopeRecord {
             count: Cell::new(0),
             flags: Cell::new(0),
             last_step: Cell::new(0),
-            stale_expiries: Cell::new(0),
             timer: Cell::new(None),
             rare: Cell::new(None),
         }
@@ -295,6 +294,21 @@ impl ScopeRecord {
 
     pub(crate) fn take_asked(&self) -> Vec<Key> {
         self.with_rare(|rare| std::mem::take(&mut rare.asked))
+    }
+
+    /// A queued expiry was called off.
+    #[cold]
+    pub(crate) fn add_stale_expiry(&self) {
+        self.with_rare(|rare| rare.stale_expiries += 1);
+    }
+
+    /// Whether the expiry that has its turn is one that was called off.
+    pub(crate) fn take_stale_expiry(&self) -> bool {
+        if !self.rare_is(|rare| rare.stale_expiries > 0) {
+            return false;
+        }
+        self.with_rare(|rare| rare.stale_expiries -= 1);
+        true
     }
 
     fn rare_is(&self, is: impl FnOnce(&Rare) -> bool) -> bool {
@@ -491,7 +505,6 @@ impl Pool<ScopeRecord> {
             self.unlink_child(record);
         }
         record.count.set(0);
-        record.stale_expiries.set(0);
         let cell = record.cell.take();
         let rare = if flags & HAS_RARE != 0 {
             record.rare.take()
