@@ -27,7 +27,7 @@ use crate::error::{Cancelled, TaskError};
 use crate::node::Ends;
 use crate::pool::prefetch;
 use crate::resource::ResourceState;
-use crate::task_cell::{ErrorCheck, TaskHead, TaskInfo};
+use crate::task_cell::{TaskHead, TaskInfo};
 use crate::task_ref::FutureRef;
 use crate::tasks::Tasks;
 
@@ -69,6 +69,8 @@ pub(crate) const UNREPORTED: u32 = 1 << 8;
 pub(crate) const FUTURE: u32 = 1 << 9;
 /// Of a task: its outcome is in the stage.
 pub(crate) const OUTCOME: u32 = 1 << 10;
+/// Of a task: its maker has said how to know an error among its values.
+pub(crate) const EXPECTS_ERRORS: u32 = 1 << 11;
 
 impl Header {
     #[inline]
@@ -189,8 +191,6 @@ pub(crate) struct TaskVtable {
     pub(crate) end: unsafe fn(NonNull<Header>, Option<TaskError>) -> Result<(), PanicPayload>,
     /// Where the `Result<T, TaskError>` is, while the cell has `OUTCOME`.
     pub(crate) outcome: usize,
-    /// Where the `Cell<Option<fn(&T) -> bool>>` is that says whether a value is an error.
-    pub(crate) error_check: usize,
 }
 
 struct VtableOf<C>(C);
@@ -368,20 +368,6 @@ impl CellRef {
         self.clear(OUTCOME);
         // SAFETY: it is there, no loan of it lives, and without `OUTCOME` nobody regards it as there any more.
         unsafe { place.read() }
-    }
-
-    /// Where a task keeps how to know an error among its values.
-    ///
-    /// # Safety
-    ///
-    /// Its value is a `T`.
-    pub(crate) unsafe fn error_check<T>(&self) -> &Cell<Option<ErrorCheck<T>>> {
-        // SAFETY: what has such a value is a task.
-        let offset = unsafe { self.task_vtable() }.error_check;
-        // SAFETY: within the cell, by the word of the table that is its own.
-        let place = unsafe { self.0.byte_add(offset) };
-        // SAFETY: of this type by the caller's word, and in the cell, which `self` keeps.
-        unsafe { place.cast().as_ref() }
     }
 
     /// The same cell?

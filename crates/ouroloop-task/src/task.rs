@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::error::TaskError;
-use crate::header::{CellRef, TaskCellRef, UNREAD};
+use crate::header::{CellRef, EXPECTS_ERRORS, TaskCellRef, UNREAD};
 use crate::task_cell::Reading;
 use crate::task_ref::{AsFutureRef, FutureRef, TaskRef};
 use crate::tasks::Tasks;
@@ -254,10 +254,13 @@ impl<T> Task<T> {
 
     /// Tells the task how to know an error among its values: from then on an error wins over an
     /// undelivered cancellation, and is reported if nobody ever looks at it.
-    pub(crate) fn set_error_check(&self, is_error: fn(&T) -> bool) {
+    pub(crate) fn set_error_check(&self, is_error: fn(&T) -> bool)
+    where
+        T: 'static,
+    {
         let cell = self.cell();
-        // SAFETY: the value is a `T`.
-        unsafe { cell.error_check() }.set(Some(is_error));
+        cell.set(EXPECTS_ERRORS);
+        self.untyped.0.info().set_error_check(is_error);
         if cell.done() && cell.awaited().ended_in_error() {
             cell.set(UNREAD);
         }

@@ -21,6 +21,7 @@
 //! - The outcome leaves only by `CellRef::take_outcome`, whose contract excludes living loans, and with the
 //!   cell.
 
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::mem::{ManuallyDrop, needs_drop, offset_of};
@@ -35,7 +36,7 @@ use ouroloop_core::{Context, ExceptionContext, PanicPayload, has_context, swap_c
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
 use crate::header::{
-    Awaited, BUSY, Begun, CellRef, FUTURE, Header, InCell, OUTCOME, Polled, READING, TaskCellRef,
+    Awaited, BUSY, Begun, CellRef, EXPECTS_ERRORS, FUTURE, Header, InCell, OUTCOME, Polled, READING, TaskCellRef,
     TaskVtable, UNREAD,
 };
 use crate::pool::{Key, NIL};
@@ -57,10 +58,17 @@ pub(crate) struct TaskInfo {
     pub(crate) created_at: &'static Location<'static>,
     /// Where the task runs; while it runs, this is in the thread's place.
     pub(crate) context: Cell<Option<Context>>,
+    extras: Cell<Option<Box<Extras>>>,
+}
+
+/// What few tasks ever have.
+#[derive(Default)]
+struct Extras {
+    name: Option<Rc<str>>,
     /// The count of requests that it ended with.
-    pub(crate) last_count: Cell<u32>,
-    /// Few tasks are ever asked for theirs.
-    name: Cell<Option<Box<Rc<str>>>>,
+    last_count: u32,
+    /// Whether a value is an error, where the maker of the task knew: an [`ErrorCheck`] of its type of values.
+    error_check: Option<Box<dyn Any>>,
 }
 
 impl TaskInfo {
@@ -93,18 +101,53 @@ impl TaskInfo {
         self.context.set(swap_context(None));
     }
 
+    #[cold]
+    fn with_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
+        let mut extras = self.extras.take().unwrap_or_default();
+        let result = change(&mut extras);
+        self.extras.set(Some(extras));
+        result
+    }
+
+    /// Looks at what is there, if anything is.
+    #[cold]
+    fn extra<R>(&self, look: impl FnOnce(&Extras) -> Option<R>) -> Option<R> {
+        let extras = self.extras.take()?;
+        let found = look(&extras);
+        self.extras.set(Some(extras));
+        found
+    }
+
     pub(crate) fn name(&self) -> Rc<str> {
-        let name = self
-            .name
-            .take()
-            .unwrap_or_else(|| Box::new(format!("Task-{}", self.id).into()));
-        let copy = Rc::clone(&name);
-        self.name.set(Some(name));
-        copy
+        self.with_extras(|extras| {
+            let name = &mut extras.name;
+            name.get_or_insert_with(|| format!("Task-{}", self.id).into())
+                .clone()
+        })
     }
 
     pub(crate) fn set_name(&self, name: Rc<str>) {
-        self.name.set(Some(Box::new(name)));
+        self.with_extras(|extras| extras.name = Some(name));
+    }
+
+    /// The count of requests that it ended with.
+    pub(crate) fn last_count(&self) -> u32 {
+        let count = self.extra(|extras| Some(extras.last_count));
+        count.unwrap_or(0)
+    }
+
+    pub(crate) fn set_last_count(&self, count: u32) {
+        self.with_extras(|extras| extras.last_count = count);
+    }
+
+    /// Of a task whose values are of type `T`.
+    pub(crate) fn set_error_check<T: 'static>(&self, is_error: ErrorCheck<T>) {
+        self.with_extras(|extras| extras.error_check = Some(Box::new(is_error)));
+    }
+
+    /// The same; what was set for such values.
+    fn error_check<T: 'static>(&self) -> Option<ErrorCheck<T>> {
+        self.extra(|extras| extras.error_check.as_ref()?.downcast_ref().copied())
     }
 
     /// The task in words, for messages.
@@ -120,12 +163,10 @@ where
     C: Conclude<F::Output>,
 {
     head: TaskHead,
-    /// Whether a value is an error, where the maker of the task knew: see `Task::expect_errors`.
-    is_error: Cell<Option<ErrorCheck<C::Value>>>,
     stage: UnsafeCell<Stage<F, C::Value>>,
 }
 
-/// Whether a value is an error.
+/// Whether a value is an error: see `Task::expect_errors`.
 pub(crate) type ErrorCheck<T> = fn(&T) -> bool;
 
 // In C's layout both begin where it begins.
@@ -174,7 +215,6 @@ where
         poll: poll::<F, C>,
         end: end::<F, C>,
         outcome: offset_of!(TaskCell<F, C>, stage),
-        error_check: offset_of!(TaskCell<F, C>, is_error),
     });
 }
 
@@ -229,14 +269,9 @@ where
                     root: Cell::new(root),
                     created_at,
                     context: Cell::new(context),
-                    last_count: Cell::new(0),
-                    name: Cell::new(None),
+                    extras: Cell::new(None),
                 });
             }
-            // SAFETY: as above.
-            let is_error = unsafe { &raw mut (*place).is_error };
-            // SAFETY: as above.
-            unsafe { is_error.write(Cell::new(None)) };
             // SAFETY: as above.
             let stage = unsafe { &raw mut (*place).stage };
             // SAFETY: as above; a stage begins with its future, if it has one.
@@ -261,7 +296,7 @@ where
             return Polled::Pending;
         };
         let outcome = C::conclude(output);
-        let polled = match outcome.is_ok() && self.is_error.get().is_none() {
+        let polled = match outcome.is_ok() && !header.has(EXPECTS_ERRORS) {
             true => Polled::Value,
             false => Polled::Output,
         };
@@ -379,8 +414,11 @@ where
     fn ended_in_error(&self) -> bool {
         match self.outcome() {
             Some(Err(_)) => true,
-            Some(Ok(value)) => self.is_error.get().is_some_and(|is_error| is_error(value)),
-            None => false,
+            Some(Ok(value)) if self.head.header.has(EXPECTS_ERRORS) => {
+                let is_error = self.head.info.error_check::<C::Value>();
+                is_error.is_some_and(|is_error| is_error(value))
+            }
+            _ => false,
         }
     }
 }

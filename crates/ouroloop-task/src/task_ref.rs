@@ -414,7 +414,7 @@ impl TaskRef {
     pub fn cancelling(&self) -> u32 {
         let info = self.0.info();
         match self.0.done() {
-            true => info.last_count.get(),
+            true => info.last_count(),
             false => self.tasks().cancelling(info.root.get()),
         }
     }
@@ -427,8 +427,8 @@ impl TaskRef {
     pub fn uncancel(&self) -> u32 {
         let info = self.0.info();
         if self.0.done() {
-            let left = info.last_count.get().saturating_sub(1);
-            info.last_count.set(left);
+            let left = info.last_count().saturating_sub(1);
+            info.set_last_count(left);
             return left;
         }
         self.tasks().uncancel(info.root.get())

@@ -630,7 +630,9 @@ impl Tasks {
             return;
         };
         cell.finish(None, false);
-        cell.info().last_count.set(record.count.get());
+        if record.count.get() != 0 {
+            cell.info().set_last_count(record.count.get());
+        }
         self.scopes.close(&self.nodes, root, record);
         if cell.told.first.get() != NIL {
             self.fire_all(&cell);
@@ -651,7 +653,9 @@ impl Tasks {
             error => self.inside(root, cell.info(), || cell.end(error)),
         };
         if let Some(record) = self.scopes.get(root) {
-            cell.info().last_count.set(record.count.get());
+            if record.count.get() != 0 {
+                cell.info().set_last_count(record.count.get());
+            }
             self.scopes.close(&self.nodes, root, record);
         }
         if let Err(payload) = dropped {
