@@ -36,8 +36,8 @@ use ouroloop_core::{Context, ExceptionContext, PanicPayload, has_context, swap_c
 use crate::cancel::Frame;
 use crate::error::{Cancelled, TaskError};
 use crate::header::{
-    Awaited, BUSY, Begun, CellRef, EXPECTS_ERRORS, FUTURE, Header, InCell, OUTCOME, Polled, READING, TaskCellRef,
-    TaskVtable, UNREAD,
+    Awaited, BUSY, Begun, CellRef, EXPECTS_ERRORS, FUTURE, Header, InCell, OUTCOME, Polled,
+    READING, TaskCellRef, TaskVtable, UNREAD,
 };
 use crate::pool::{Key, NIL};
 use crate::tasks::Tasks;
