@@ -17,12 +17,17 @@ mod tokio;
 use crate::Entry;
 
 /// This project, on its streams and on bare callbacks.
-pub const OURS: &[Entry] = &[Entry::of::<ouroloop::Ouroloop>(), ouroloop::CALLBACK];
+pub const OURS: &[Entry] = &[
+    Entry::of::<ouroloop::Ouroloop>(),
+    ouroloop::WITH_SOCKET,
+    ouroloop::CALLBACK,
+];
 
 /// All of them.
 #[cfg(feature = "peers")]
 pub const ALL: &[Entry] = &[
     Entry::of::<ouroloop::Ouroloop>(),
+    ouroloop::WITH_SOCKET,
     ouroloop::CALLBACK,
     Entry::of::<tokio::LocalSet>(),
     Entry::of::<tokio::LocalRuntime>(),

@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,15 @@ impl Peer for Ouroloop {
     const NAME: &'static str = "ouroloop";
 
     fn run<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
-        Runner::new().run(future).expect("no loop runs here")
+        let with_socket = async move {
+            if let Some(socket) = SOCKET.get() {
+                let event_loop = get_running_loop().expect("it runs this");
+                let watched = event_loop.add_reader(socket.as_raw_fd(), || {});
+                watched.expect("it is a socket");
+            }
+            future.await
+        };
+        Runner::new().run(with_socket).expect("no loop runs here")
     }
 
     fn run_with_pool<T: 'static>(
@@ -237,6 +247,25 @@ fn lock(count: u64) -> Sample {
         meter.stop(count)
     })
 }
+
+/// Tasks in a loop that watches a socket, as that of a program that does I/O does. A loop that watches nothing has no
+/// epoll, and sleeps on a condition, which other threads wake at less cost.
+pub const WITH_SOCKET: Entry = Entry {
+    name: "ouroloop-socket",
+    sample: |workload, count, size| {
+        if !["xthread_1core", "cross_thread_wake", "idle"].contains(&workload) {
+            return None;
+        }
+        let (silent, other) = UnixStream::pair().expect("there are sockets to be had");
+        // Nothing ever comes.
+        std::mem::forget(other);
+        SOCKET.set(silent).expect("this is the only sample");
+        crate::workloads::sample::<Ouroloop>(workload, count, size)
+    },
+};
+
+/// What each loop watches, if it is there.
+static SOCKET: OnceLock<UnixStream> = OnceLock::new();
 
 /// Callbacks of the loop, without tasks.
 pub const CALLBACK: Entry = Entry {

@@ -10,6 +10,10 @@ pub const OURS: &str = "ouroloop";
 pub const PEERS: &[(&str, &str)] = &[
     (OURS, "tasks, queues, promises, streams"),
     (
+        "ouroloop-socket",
+        "the same in a loop that watches a socket, where that makes a difference",
+    ),
+    (
         "ouroloop-callback",
         "`add_reader` with a plain callback, no task",
     ),
