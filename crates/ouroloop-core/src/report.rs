@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::{self, Location};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Describes an error that nobody was there to receive: the `context` of asyncio's exception handler.
@@ -152,7 +152,21 @@ impl fmt::Display for ExceptionContext {
 #[derive(Clone)]
 pub struct PanicPayload {
     message: Arc<str>,
-    payload: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
+    payload: Arc<Payload>,
+}
+
+struct Payload(Mutex<Option<Box<dyn Any + Send>>>);
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        let payload = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let payload = payload.take();
+        // Whoever has contained a panic is done with it, whatever its payload does when it is dropped.
+        if let Err(next) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // This one may be of the same kind, and so without end.
+            std::mem::forget(next);
+        }
+    }
 }
 
 impl PanicPayload {
@@ -167,7 +181,7 @@ impl PanicPayload {
         };
         PanicPayload {
             message,
-            payload: Arc::new(Mutex::new(Some(payload))),
+            payload: Arc::new(Payload(Mutex::new(Some(payload)))),
         }
     }
 
@@ -178,7 +192,8 @@ impl PanicPayload {
 
     /// Takes the payload out; `None` if somebody has it already.
     pub fn take(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload
+        let payload = &self.payload.0;
+        payload
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()

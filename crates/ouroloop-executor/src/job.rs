@@ -62,10 +62,7 @@ pub(crate) fn panics(f: impl FnOnce()) -> bool {
     let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else {
         return false;
     };
-    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // This one may be of the same kind, and so without end.
-        std::mem::forget(next);
-    }
+    drop(PanicPayload::from_payload(payload));
     true
 }
 

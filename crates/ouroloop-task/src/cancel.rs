@@ -58,6 +58,17 @@ pub(crate) struct AskStack {
     accepted: Vec<bool>,
 }
 
+impl Drop for AskStack {
+    fn drop(&mut self) {
+        // There are frames only if somebody panicked who was asked: those who have waited for that answer can be asked again.
+        for frame in &self.frames {
+            if let Frame::End(target, _) = frame {
+                target.clear(ASKING);
+            }
+        }
+    }
+}
+
 impl Tasks {
     /// `cancel()` of a task, a promise, a gather.
     pub(crate) fn cancel(&self, target: CellRef, request: &Cancelled) -> bool {
@@ -320,7 +331,8 @@ impl Tasks {
             }
         }
         for waker in wakers {
-            self.contain("Exception in a waker", || waker.wake());
+            self.event_loop
+                .contain("Exception in a waker", || waker.wake());
         }
     }
 

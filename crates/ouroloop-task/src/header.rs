@@ -115,6 +115,27 @@ impl Header {
     }
 }
 
+/// A thing is being asked, but if that panics.
+pub(crate) struct Asking<'a>(&'a Header);
+
+impl<'a> Asking<'a> {
+    pub(crate) fn begin(header: &'a Header) -> Asking<'a> {
+        header.set(ASKING);
+        Asking(header)
+    }
+
+    /// It is being asked until `end_cancel` is called.
+    pub(crate) fn go_on(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.clear(ASKING);
+    }
+}
+
 /// How a request to cancel begins at one thing.
 pub(crate) enum Begun {
     /// It was cancelled there and then.

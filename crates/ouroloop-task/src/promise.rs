@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::cancel::{AskingWait, Frame};
 use crate::error::{Cancelled, InvalidState, TaskError};
-use crate::header::{ASKING, Awaited, Begun, CellRef, Header, InCell, TaskVtable, UNREAD};
+use crate::header::{ASKING, Asking, Awaited, Begun, CellRef, Header, InCell, TaskVtable, UNREAD};
 use crate::pool::NIL;
 use crate::resource::{Resource, ResourceState};
 use crate::task_ref::{AsFutureRef, CallbackId, FutureRef};
@@ -581,13 +581,11 @@ impl<T: 'static> Awaited for PromiseCell<T> {
             debug_assert!(stored.is_ok(), "DONE guards the outcome");
             return Begun::Accepted;
         };
-        self.header.set(ASKING);
-        frames.extend(
-            delegate
-                .ask()
-                .into_iter()
-                .map(|child| Frame::Target(child.0, AskingWait::NONE)),
-        );
+        let asking = Asking::begin(&self.header);
+        let children = delegate.ask();
+        asking.go_on();
+        let children = children.into_iter();
+        frames.extend(children.map(|child| Frame::Target(child.0, AskingWait::NONE)));
         Begun::Asking
     }
 

@@ -72,20 +72,21 @@ struct Extras {
 }
 
 impl TaskInfo {
-    /// Lets the thread be in the task's context, and drops one that somebody left: a foreign waker that sets a
-    /// variable, say.
+    /// Lets the thread be in the task's context, and gives one that somebody left: a foreign waker that sets a
+    /// variable, say. Its drop is anybody's code.
     #[inline(always)]
-    pub(crate) fn enter_context(&self) {
+    pub(crate) fn enter_context(&self) -> Option<Context> {
         // SAFETY: the cell is of one thread, and the reference is gone at the end of this line.
         let has_own = unsafe { &*self.context.as_ptr() }.is_some();
-        if has_own || has_context() {
-            self.swap_in_context();
+        match has_own || has_context() {
+            true => self.swap_in_context(),
+            false => None,
         }
     }
 
     #[cold]
-    fn swap_in_context(&self) {
-        drop(swap_context(self.context.take()));
+    fn swap_in_context(&self) -> Option<Context> {
+        swap_context(self.context.take())
     }
 
     /// Keeps the thread's context, if there is one by now, for the task, and leaves none.

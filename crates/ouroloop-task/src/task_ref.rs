@@ -149,7 +149,7 @@ impl FutureRef {
             context,
             created_at: Location::caller(),
         }));
-        if cell.done() {
+        if cell.done() || tasks.event_loop.is_closed() {
             tasks.tell(callback, Some(cell));
             return CallbackId {
                 node: Key::NONE,

@@ -23,8 +23,8 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use ouroloop_core::{
-    Client, ClientId, ClientWord, ExceptionContext, LoopError, LoopId, LoopRef, PanicPayload,
-    RemoteHandle, Turns, running_loop_id, swap_context, with_running,
+    Client, ClientId, ClientWord, Context, ExceptionContext, LoopError, LoopId, LoopRef,
+    PanicPayload, RemoteHandle, Turns, running_loop_id, swap_context, with_running,
 };
 use slab::Slab;
 
@@ -106,7 +106,9 @@ impl Tasks {
             return Err(LoopError::Closed);
         }
         let id = event_loop.id();
-        if let Some(found) = REGISTRY.with_borrow(|all| find(all, id)) {
+        // The registry is gone in the destructors of other thread-locals: loops end with their thread.
+        let found = REGISTRY.try_with(|all| find(&all.borrow(), id));
+        if let Some(found) = found.map_err(|_| LoopError::Closed)? {
             return Ok(found);
         }
         let tasks = Rc::new(Tasks {
@@ -137,7 +139,9 @@ impl Tasks {
         let client = event_loop.register_client(tasks.clone());
         tasks.client.set(client);
         tasks.waker_base.set(waker::base(id, client));
-        REGISTRY.with_borrow_mut(|all| all.push(tasks.clone()));
+        REGISTRY
+            .try_with(|all| all.borrow_mut().push(tasks.clone()))
+            .map_err(|_| LoopError::Closed)?;
         Ok(tasks)
     }
 
@@ -377,7 +381,9 @@ impl Tasks {
     pub(crate) fn tell(&self, whom: OtherWake, about: Option<&CellRef>) {
         match whom {
             // Those behind it are to be told even if it panics.
-            OtherWake::Waker(waker) => self.contain("Exception in a waker", || waker.wake()),
+            OtherWake::Waker(waker) => self
+                .event_loop
+                .contain("Exception in a waker", || waker.wake()),
             OtherWake::Callback(callback) => {
                 if self.event_loop.is_closed() {
                     // Nobody is left to be told.
@@ -455,7 +461,8 @@ impl Tasks {
             let Some(next) = self.graveyard.borrow_mut().pop() else {
                 break;
             };
-            self.contain("Exception while dropping a callback", move || drop(next));
+            self.event_loop
+                .contain("Exception while dropping a callback", move || drop(next));
         }
         self.digging.set(false);
     }
@@ -576,7 +583,9 @@ impl Tasks {
     fn inside<R>(&self, root: Key, info: &TaskInfo, run: impl FnOnce() -> R) -> R {
         self.current.set(root);
         self.current_root.set(root);
-        info.enter_context();
+        if let Some(left) = info.enter_context() {
+            self.drop_context(left);
+        }
         let result = run();
         info.leave_context();
         self.current_root.set(Key::NONE);
@@ -584,23 +593,26 @@ impl Tasks {
         result
     }
 
+    #[cold]
+    fn drop_context(&self, left: Context) {
+        self.event_loop
+            .contain("Exception while dropping a context", || drop(left));
+    }
+
     /// Runs what another task than the current one is to do at once, within the poll of that one.
-    ///
-    /// `run` does not panic.
     #[cold]
     pub(crate) fn nested(&self, run: impl FnOnce()) {
-        let (scope, root) = (self.current.get(), self.current_root.get());
-        // Who wakes the current task meanwhile finds no word, and so leaves that with its record.
-        let (step, word) = (self.current_step.get(), self.current_word.replace(0));
-        let woke_itself = self.woke_itself.get();
-        let context = swap_context(None);
+        let _outer = PutAside {
+            tasks: self,
+            current: self.current.get(),
+            current_root: self.current_root.get(),
+            current_step: self.current_step.get(),
+            // Who wakes the current task meanwhile finds no word, and so leaves that with its record.
+            current_word: self.current_word.replace(0),
+            woke_itself: self.woke_itself.get(),
+            context: swap_context(None),
+        };
         run();
-        drop(swap_context(context));
-        self.woke_itself.set(woke_itself);
-        self.current_word.set(word);
-        self.current_step.set(step);
-        self.current_root.set(root);
-        self.current.set(scope);
     }
 
     #[inline(always)]
@@ -728,15 +740,6 @@ impl Tasks {
 
     // -- reports ----------------------------------------------------------------
 
-    /// Runs what belongs to a user, and reports its panic.
-    pub(crate) fn contain(&self, message: &str, run: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-            let context =
-                ExceptionContext::new(message).with_panic(PanicPayload::from_payload(payload));
-            self.event_loop.call_exception_handler(context);
-        }
-    }
-
     /// Reports something of a task that is not running, in the context of that task.
     pub(crate) fn report(&self, report: ExceptionContext, info: &TaskInfo) {
         let report = match report.source() {
@@ -746,10 +749,35 @@ impl Tasks {
         let report = report.with_created_at(info.created_at);
         // It may be the report of one task while another one runs.
         let outer = swap_context(None);
-        info.enter_context();
+        drop(info.enter_context());
         self.event_loop.call_exception_handler(report);
         info.leave_context();
         drop(swap_context(outer));
+    }
+}
+
+/// The task that is being polled, while another one has its turn within that poll; it comes back also if that panics.
+struct PutAside<'a> {
+    tasks: &'a Tasks,
+    current: Key,
+    current_root: Key,
+    current_step: u32,
+    current_word: u64,
+    woke_itself: bool,
+    context: Option<Context>,
+}
+
+impl Drop for PutAside<'_> {
+    fn drop(&mut self) {
+        let tasks = self.tasks;
+        if let Some(left) = swap_context(self.context.take()) {
+            tasks.drop_context(left);
+        }
+        tasks.woke_itself.set(self.woke_itself);
+        tasks.current_word.set(self.current_word);
+        tasks.current_step.set(self.current_step);
+        tasks.current_root.set(self.current_root);
+        tasks.current.set(self.current);
     }
 }
 
@@ -808,27 +836,23 @@ impl Client for Tasks {
 
     fn close(&self) {
         self.closed.set(true);
-        self.contain("Exception while dropping a task factory", || {
-            self.set_factory(None);
-        });
+        self.event_loop
+            .contain("Exception while dropping a task factory", || {
+                self.set_factory(None);
+            });
         // One by one, since the drop of one future may end another's last handle.
         for cell in self.all() {
-            let info = cell.info();
-            if !cell.has(UNREPORTED | BUSY) {
-                let report = ExceptionContext::new("Task was destroyed but it is pending!")
-                    .with_exception(TaskError::LoopClosed);
-                let ran = |record: &ScopeRecord| record.has(STARTED);
-                let report = match self.scopes.get(info.root.get()).is_some_and(ran) {
-                    true => report,
-                    false => report.with_source(format!("{} (it never ran)", info.describe())),
-                };
-                self.report(report, info);
-            }
-            let root = info.root.get();
-            self.nested(|| self.finish(root, &cell, Some(TaskError::LoopClosed)));
+            self.event_loop
+                .contain("Exception while dropping a task", move || {
+                    self.end_unfinished(&cell);
+                    drop(cell);
+                });
         }
-        let remotes = self.remotes.take();
-        drop(remotes);
+        let mut remotes = self.remotes.take();
+        for remote in remotes.drain() {
+            self.event_loop
+                .contain("Exception while dropping a promise", || drop(remote));
+        }
         self.reachable.set(None);
         // A promise may be held by its own callback, which nobody will ever call.
         let callbacks: Vec<_> = self
@@ -838,6 +862,7 @@ impl Client for Tasks {
             .collect();
         self.graveyard.borrow_mut().extend(callbacks);
         self.dig();
+        self.tell_foreign_waits();
         self.blocks.close();
         let me = REGISTRY
             .try_with(|all| {
@@ -851,6 +876,37 @@ impl Client for Tasks {
         drop(me);
         if ptr::eq(LAST.get(), self) {
             set_last(ptr::null());
+        }
+    }
+}
+
+/// The end of the loop.
+impl Tasks {
+    /// Ends a task that is not done, as the loop is closed.
+    fn end_unfinished(&self, cell: &TaskCellRef) {
+        let info = cell.info();
+        if !cell.has(UNREPORTED | BUSY) {
+            let report = ExceptionContext::new("Task was destroyed but it is pending!")
+                .with_exception(TaskError::LoopClosed);
+            let ran = |record: &ScopeRecord| record.has(STARTED);
+            let report = match self.scopes.get(info.root.get()).is_some_and(ran) {
+                true => report,
+                false => report.with_source(format!("{} (it never ran)", info.describe())),
+            };
+            self.report(report, info);
+        }
+        let root = info.root.get();
+        self.nested(|| self.finish(root, cell, Some(TaskError::LoopClosed)));
+    }
+
+    /// Has those look again who wait by wakers of their own, in another executor, for what nobody sets any more.
+    fn tell_foreign_waits(&self) {
+        for key in self.nodes.keys() {
+            let node = self.nodes.get(key).filter(|node| !node.is_own());
+            if let Some(OtherWake::Waker(waker)) = node.and_then(Node::take_other_wake) {
+                self.event_loop
+                    .contain("Exception in a waker", || waker.wake());
+            }
         }
     }
 }

@@ -62,21 +62,25 @@ impl Wait {
         match self.key.is_special() {
             true if self.key.is_none() && self.target.done() => Poll::Ready(Ok(())),
             true => self.register(cx),
-            false => self.resume(cx).map(Ok),
+            false => self.resume(cx),
         }
     }
 
     /// Polls one that is registered.
-    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         let tasks = self.target.tasks();
         let Some(node) = tasks.nodes.get(self.key) else {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         };
         if poll_found(tasks, self.key, node, cx).is_pending() {
-            return Poll::Pending;
+            let is_over = tasks.is_closed() && !self.target.done();
+            return match is_over {
+                true => Poll::Ready(Err(TaskError::LoopClosed)),
+                false => Poll::Pending,
+            };
         }
         remove_found(tasks, std::mem::replace(&mut self.key, Key::NONE), node);
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     fn register(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {

@@ -11,7 +11,8 @@ use super::LoopRef;
 use super::statistics::add;
 use crate::ready::{CALLBACK, NOTHING};
 use crate::{
-    Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, Turns, swap_context,
+    Client, ClientId, ClientWord, ExceptionContext, LoopError, PanicPayload, Turns, has_context,
+    swap_context,
 };
 
 /// What [`LoopRef::set_batch_order`] takes: from how many are left, the index of the one that runs next.
@@ -166,6 +167,7 @@ impl LoopRef {
                     }
                 }
                 _ if word == CALLBACK => {
+                    self.shed_context();
                     ready.pop_word(end);
                     batch.current.set(word);
                     self.run_callback(batch);
@@ -177,6 +179,16 @@ impl LoopRef {
                     }
                 }
             }
+        }
+    }
+
+    /// Leaves behind what somebody has set outside of any turn: a foreign waker, say.
+    #[inline]
+    fn shed_context(&self) {
+        if has_context() {
+            self.contain("Exception while dropping a context", || {
+                drop(swap_context(None));
+            });
         }
     }
 
@@ -200,6 +212,7 @@ impl LoopRef {
             if left == 0 {
                 return;
             }
+            self.shed_context();
             ready.bring_to_front(self.next_index(left));
             let Some(word) = ready.pop_word(end) else {
                 return;

@@ -107,8 +107,19 @@ impl LoopRef {
         }
     }
 
-    /// Calls user code whose panic must not go further. It is reported with `message`.
-    pub(super) fn contain(&self, message: &'static str, f: impl FnOnce()) {
+    /// Calls what may panic and must not unwind any further: its panic is reported with `message`.
+    ///
+    /// For those who build on the loop, where a user's code runs in the middle of something: a destructor, a waker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = ouroloop::new_event_loop()?;
+    /// event_loop.contain("Exception while closing the door", || panic!("it sticks"));
+    /// event_loop.close()?; // the report is on the standard error stream
+    /// # Ok::<(), ouroloop::LoopError>(())
+    /// ```
+    pub fn contain(&self, message: &str, f: impl FnOnce()) {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
             let panic = PanicPayload::from_payload(payload);
             self.call_exception_handler(ExceptionContext::new(message).with_panic(panic));

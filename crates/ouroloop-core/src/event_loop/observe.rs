@@ -117,6 +117,10 @@ impl LoopRef {
         });
         if unharmed && self.inner().entry_observer_epoch.get() == epoch {
             place.replace(Some(observer));
+        } else {
+            self.contain("Exception while dropping an observer of entries", || {
+                drop(observer);
+            });
         }
         self.update_watched();
     }

@@ -204,6 +204,8 @@ fn check_process(event_loop: &LoopRef) -> Result<(), LoopError> {
     }
 }
 
+const AT_CLOSE: &str = "Exception while dropping what came from another thread";
+
 impl Client for Bridge {
     fn run(&self, payload: u64) {
         let pending = match self.entries.borrow().get(payload) {
@@ -254,16 +256,17 @@ impl Client for Bridge {
             all.borrow_mut().retain(is_other);
         });
         // As in asyncio, what was submitted is still run; nobody waits for it.
-        self.executor.close();
+        self.event_loop.contain(AT_CLOSE, || self.executor.close());
         loop {
             let entry = self.entries.borrow_mut().pop();
             let Some(entry) = entry else { break };
-            match entry {
+            // With one of them may go a value whose drop panics; the others are waited for all the same.
+            self.event_loop.contain(AT_CLOSE, || match entry {
                 Entry::Chained(link) => link.close(),
                 Entry::Task(_, future) => future.close(),
-            }
+            });
         }
-        self.links.close();
+        self.event_loop.contain(AT_CLOSE, || self.links.close());
         let _ = self.closed.set_error(TaskError::LoopClosed);
         let remote = self.remote.take();
         drop(remote);

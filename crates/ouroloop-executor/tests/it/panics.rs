@@ -1,16 +1,17 @@
 //! Panics of what users give (H12, H13): the threads live on, and everybody hears of the end.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
 use ouroloop_combinators::timeout;
-use ouroloop_core::get_running_loop;
-use ouroloop_executor::concurrent::Future;
+use ouroloop_core::{get_running_loop, new_event_loop};
+use ouroloop_executor::concurrent::{Future, Promise};
 use ouroloop_executor::{
-    ExecutorError, LoopThread, run_coroutine_threadsafe, run_in_executor, wrap_future,
+    ExecutorError, LoopExecutor, LoopThread, run_coroutine_threadsafe, run_in_executor, wrap_future,
 };
 use ouroloop_task::{TaskError, bare_yield, catch_cancelled};
 
@@ -194,4 +195,28 @@ fn h13_what_a_coroutine_of_another_thread_holds_is_dropped_in_its_loops_thread()
     assert!(pending.cancel());
     eventually(|| place.lock().unwrap().is_some());
     assert_eq!(*place.lock().unwrap(), Some(id));
+}
+
+#[test]
+fn h12_a_value_that_panics_at_the_close_leaves_nobody_waiting() {
+    let event_loop = new_event_loop().unwrap();
+    event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
+    let remote = event_loop.remote();
+    let handed = thread::spawn(move || run_coroutine_threadsafe(&remote, || pending::<()>()));
+    let coroutine = handed.join().unwrap();
+    for _ in 0..3 {
+        event_loop.stop();
+        event_loop.run_once().unwrap();
+    }
+    // Its entry is the younger one, and goes first; nobody else has the value.
+    let promise = Promise::new();
+    drop(event_loop.wrap_future(&promise.future()).unwrap());
+    assert!(promise.set_result(PanicsInDrop).is_ok());
+    drop(promise);
+    event_loop.close().unwrap();
+    let error = coroutine.result(SOON).unwrap_err();
+    assert!(
+        matches!(error, ExecutorError::Task(TaskError::LoopClosed)),
+        "{error:?}"
+    );
 }

@@ -102,6 +102,8 @@ fn descriptors_close_with_their_streams() {
         None,
         || {
             run(async {
+                // With the first one the loop takes its own.
+                drop(pair().await);
                 let before = descriptors();
                 for _ in 0..10 {
                     let (reader, writer, peer) = pair().await;
@@ -173,6 +175,8 @@ fn descriptors_close_with_cancelled_attempts() {
             run(async {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let port = listener.local_addr().unwrap().port();
+                // With the first one the loop takes its own.
+                drop(pair().await);
                 let before = descriptors();
                 for _ in 0..200 {
                     let task = create_task(open_connection("127.0.0.1", port));

@@ -1,15 +1,16 @@
 //! Contexts: a task copies the one that it is made in, and keeps its changes to itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use ouroloop_core::{Context, ContextVar, copy_context};
+use ouroloop_core::{BatchOrder, Context, ContextVar, copy_context};
 use ouroloop_task::{
-    AsFutureRef, TaskBuilder, bare_yield, catch_cancelled, create_future, create_task, current_task,
+    AsFutureRef, LoopTasks, TaskBuilder, bare_yield, catch_cancelled, create_future, create_task,
+    current_task,
 };
-use ouroloop_testkit::{TestLoop, ms, quiet_panic, running_loop};
+use ouroloop_testkit::{TestLoop, ms, poll_once, quiet_panic, run_iterations, running_loop};
 
-use crate::support::{ignore, run, sleep};
+use crate::support::{Deed, hooked, ignore, run, sleep};
 
 static VAR: ContextVar<u32> = ContextVar::with_default("var", 0);
 
@@ -214,4 +215,28 @@ fn the_context_outside_of_a_run_reaches_the_main_task_and_is_there_again_afterwa
         });
         assert_eq!((seen, var()), (5, 5));
     });
+}
+
+#[test]
+fn what_a_foreign_waker_sets_stays_out_of_the_next_callback() {
+    let test_loop = TestLoop::new();
+    let sets = hooked(|deed| {
+        if deed == Deed::Wake {
+            VAR.set(8);
+        }
+    });
+    let task = test_loop.create_task(async {}).expect("it is open");
+    let mut waits = Box::pin(task.into_future());
+    assert!(poll_once(waits.as_mut(), &sets.waker()).is_pending());
+    for watched in [false, true] {
+        let order = watched.then(|| Box::new(|_| 0_usize) as BatchOrder);
+        test_loop.set_batch_order(order);
+        let seen = Rc::new(Cell::new(None));
+        let saw = seen.clone();
+        let handle = test_loop.call_soon(move || saw.set(Some(var())));
+        handle.expect("it is open");
+        run_iterations(&test_loop, 1);
+        assert_eq!(seen.get(), Some(0));
+    }
+    test_loop.close();
 }

@@ -10,6 +10,8 @@ mod cancel;
 mod chains;
 /// Contexts of tasks and of callbacks.
 mod context;
+/// Destructors that panic, or come very late.
+mod destructors;
 /// Handles that are dropped.
 mod detach;
 /// Tasks that begin within `create_task`.

@@ -1,6 +1,7 @@
 //! Wakers that call back into what calls them: nothing is borrowed, nothing is lost, nothing hangs.
 
 use std::cell::{Cell, RefCell};
+use std::future::pending;
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -8,9 +9,10 @@ use std::task::{Poll, Waker};
 
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use ouroloop_task::{
-    Promise, Task, Waiter, bare_yield, catch_cancelled, create_future, create_task,
+    LoopTasks, Promise, Task, TaskError, Waiter, bare_yield, catch_cancelled, create_future,
+    create_task,
 };
-use ouroloop_testkit::{MemoryStreams, WakeCount, ms, poll_once, running_loop};
+use ouroloop_testkit::{MemoryStreams, TestLoop, WakeCount, ms, poll_once, running_loop};
 
 use crate::support::{Deed, Hooked, hooked, ignore, own_waker, polled_with, run, sleep};
 
@@ -408,4 +410,30 @@ fn what_happens_to_a_memory_stream_while_the_waker_is_cloned_is_seen() {
     };
     let kind = error.kind();
     assert_eq!(kind, ErrorKind::BrokenPipe, "the reader went with the hook");
+}
+
+#[test]
+fn who_waits_in_another_executor_hears_of_the_close() {
+    let test_loop = TestLoop::new();
+    let promise = test_loop.create_future::<()>().expect("it is open");
+    let task = test_loop.create_task(pending::<()>()).expect("it is open");
+    let woken = Rc::new(Cell::new(0));
+    let count = woken.clone();
+    let counts = hooked(move |deed| {
+        if deed == Deed::Wake {
+            count.set(count.get() + 1);
+        }
+    });
+    let waker = counts.waker();
+    let mut promised = Box::pin(promise.future().into_future());
+    let mut joined = Box::pin(task.into_future());
+    assert!(poll_once(promised.as_mut(), &waker).is_pending());
+    assert!(poll_once(joined.as_mut(), &waker).is_pending());
+    test_loop.close();
+    assert_eq!(test_loop.take_reports().len(), 1, "of the task");
+    assert_eq!(woken.get(), 2);
+    let promised = poll_once(promised.as_mut(), &waker);
+    assert!(matches!(promised, Poll::Ready(Err(TaskError::LoopClosed))));
+    let joined = poll_once(joined.as_mut(), &waker);
+    assert!(matches!(joined, Poll::Ready(Err(TaskError::LoopClosed))));
 }
