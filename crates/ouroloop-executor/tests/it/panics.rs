@@ -202,7 +202,7 @@ fn h12_a_value_that_panics_at_the_close_leaves_nobody_waiting() {
     let event_loop = new_event_loop().unwrap();
     event_loop.set_exception_handler(Some(Rc::new(|_, _| {})));
     let remote = event_loop.remote();
-    let handed = thread::spawn(move || run_coroutine_threadsafe(&remote, || pending::<()>()));
+    let handed = thread::spawn(move || run_coroutine_threadsafe(&remote, pending::<()>));
     let coroutine = handed.join().unwrap();
     for _ in 0..3 {
         event_loop.stop();
