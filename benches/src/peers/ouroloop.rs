@@ -248,8 +248,8 @@ fn lock(count: u64) -> Sample {
     })
 }
 
-/// Tasks in a loop that watches a socket, as that of a program that does I/O does. A loop that watches nothing has no
-/// epoll, and sleeps on a condition, which other threads wake at less cost.
+/// Tasks in a loop that watches a socket, as that of a program that does I/O does. A loop takes its
+/// epoll for the first descriptor, and while it watches none it sleeps on a condition, which other threads wake at less cost.
 pub const WITH_SOCKET: Entry = Entry {
     name: "ouroloop-socket",
     sample: |workload, count, size| {

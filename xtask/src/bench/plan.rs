@@ -11,7 +11,7 @@ pub const PEERS: &[(&str, &str)] = &[
     (OURS, "tasks, queues, promises, streams"),
     (
         "ouroloop-socket",
-        "the same in a loop that watches a socket, where that makes a difference",
+        "the same in a loop that watches a socket: `idle`, `xthread_1core`, `cross_thread_wake`",
     ),
     (
         "ouroloop-callback",

@@ -24,7 +24,7 @@ use crate::{Clock, LoopAddress, LoopError, Selector};
 /// # Errors
 ///
 /// [`LoopError::TooManyLoops`]. The operating system is not asked for anything yet: what it refuses is an error of the first
-/// [`add_reader`](LoopRef::add_reader), connection or server.
+/// [`add_reader`](LoopRef::add_reader), [`selector_fd`](LoopRef::selector_fd), connection or server.
 ///
 /// # Examples
 ///

@@ -107,7 +107,7 @@ impl LoopRef {
         }
     }
 
-    /// Calls what may panic and must not unwind any further: its panic is reported with `message`.
+    /// Calls what may panic and must not unwind any further: its panic is reported to the exception handler with `message`.
     ///
     /// For those who build on the loop, where a user's code runs in the middle of something: a destructor, a waker.
     ///

@@ -116,8 +116,8 @@ impl LoopRef {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Closed`]; [`LoopError::Io`] if the operating system has none to give. A loop takes its descriptors
-    /// when it is asked for this one, or watches the first of others.
+    /// [`LoopError::Closed`]; [`LoopError::Io`] if the operating system has none to give. A loop has no
+    /// descriptors of its own (on Linux an epoll and an eventfd) before it is asked for this one, or watches another one.
     pub fn selector_fd(&self) -> Result<Option<RawFd>, LoopError> {
         match self.inner().selector.borrow_mut().as_mut() {
             Some(selector) => Ok(selector.as_raw_fd()?),

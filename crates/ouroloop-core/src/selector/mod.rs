@@ -63,7 +63,8 @@ pub trait Selector {
     /// Gives what other threads hold to end a wait.
     fn waker(&self) -> Arc<dyn SelectorWaker>;
 
-    /// Gives a descriptor that is readable when `select` would not wait, if the platform has one.
+    /// Gives a descriptor that is readable when `select` would not wait, if the platform has one. A wake-up from before
+    /// this call shows there, too; one that ends a `select` under way need not.
     ///
     /// # Errors
     ///
